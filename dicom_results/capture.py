@@ -34,7 +34,6 @@ def make(reference: Dataset, result: Result, picture: Image.Image) -> bytes:
 
     Args:
         reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
         picture: the upright radiograph with the map over it, RGB, of any size.
     """
     pixels = np.asarray(_with_banner(picture))

@@ -38,7 +38,6 @@ def make(reference: Dataset, result: Result) -> bytes:
 
     Args:
         reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
     """
     urls = {
         name: result.uuid(f"FHIR {name}", reference.SOPInstanceUID).urn

@@ -25,7 +25,6 @@ def instances(
 
     Args:
         reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
         radiograph: PNG of the radiograph as the model was shown it.
         overlay: PNG of the saliency map, to be stretched over it.
 

@@ -36,7 +36,6 @@ def make(reference: Dataset, result: Result) -> bytes:
 
     Args:
         reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pydicom warns of quotes the patient's attributes

@@ -60,8 +60,6 @@ class EmbeddedCloud:
 
     Args:
         endpoint_url: URL that the emulator listens on.
-        account: twelve digits.
-        region: such as `us-east-1`.
         state_dir: existing directory for processes and their logs.
     """
 

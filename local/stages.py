@@ -149,7 +149,6 @@ def run(archive: Path | None, *, port: int, seed: int | None, stay: bool) -> int
 
     Args:
         archive: a zip of radiographs in Kaggle's layout; one is drawn without it.
-        port: where the embedded cloud listens.
         seed: of the drawn archive.
         stay: keep the cloud after the predictions, until Ctrl-C.
     """

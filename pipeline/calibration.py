@@ -107,7 +107,6 @@ def registration_step(
     """The step RegisterModel.
 
     Args:
-        parameters: the pipeline's.
         serving: the step that found the serving model.
         calibrate: of `calibrate_step`.
         origin: properties of the version about what it was calibrated from.

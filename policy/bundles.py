@@ -41,7 +41,6 @@ class Distribution:
 
     Attributes:
         name: normalised name.
-        version: its version.
         licence: as its metadata state it; empty where they state none.
         platform: the wheel's tags, such as `cp312-cp312-manylinux_2_28_aarch64`.
         requires: requirements that its metadata state.

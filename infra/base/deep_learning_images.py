@@ -17,10 +17,6 @@ _TRAINING, _SERVING = "tensorflow-training", "tensorflow-inference"
 class DeepLearningImages(Construct):
     """Image URIs for what an instance type has, and the right to pull them.
 
-    Args:
-        region: region that the images are pulled from.
-        tags: tags of the builds.
-
     Raises:
         SettingsError: AWS publishes no such images in the region.
     """

@@ -22,7 +22,6 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
 
     Args:
         grantee: principal in the account and region of the endpoint.
-        name: name of the endpoint.
     """
     stack = Stack.of(grantee)
     named = {

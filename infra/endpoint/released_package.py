@@ -43,7 +43,6 @@ class ReleasedPackage(Construct):
         """Let resources exist while a package is released.
 
         Args:
-            resources: resources of the stack.
             condition: a stricter one.
         """
         for resource in resources:

@@ -27,8 +27,6 @@ class RollbackAlarms(Construct):
 
     Args:
         endpoint_name: name of the endpoint, which need not exist: its missing metrics are no reason for alarm.
-        configuration: name of the endpoint configuration.
-        limits: limits of a rollout, from the settings.
     """
 
     def __init__(

@@ -20,8 +20,6 @@ class Alarms(Construct):
     Written with the plain resources, as rules are: `aws_cloudwatch_actions` imports half of the CDK.
 
     Args:
-        name: prefix of the alarms' names.
-        topic_arn: ARN of the topic that people subscribe to.
         runbook_url: URL of the page with a section for each alarm.
     """
 
@@ -49,7 +47,6 @@ class Alarms(Construct):
 
         Args:
             subject: subject of the alarm, in lower case with hyphens; the runbook's section.
-            metric: that is watched.
             says: one sentence on what is wrong while it is on.
             at_least: goes off where the metric reaches this; or
             below: where it stays below this.

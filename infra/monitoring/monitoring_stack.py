@@ -33,13 +33,7 @@ class MonitoringStack(Stack):
     """The monitoring pipeline and, where settings say so, its schedule, alarms, a dashboard and a budget.
 
     Args:
-        data: the stack with the predictions.
-        training: the stack with the topic and the training pipeline.
-        release: the stack with the function that releases.
-        endpoint: the stack with the endpoint.
-        api: the stack with the API.
         network: VPC that jobs run in; None leaves it to SageMaker.
-        settings: settings of the environment.
     """
 
     def __init__(

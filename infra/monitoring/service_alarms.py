@@ -26,9 +26,6 @@ class Watched:
         predict: the function that answers images.
         background: functions that nobody waits for, by the alarm's subject.
         dead_letters: queues of events that were given up, by the alarm's subject.
-        training: the training pipeline.
-        monitoring: the monitoring pipeline.
-        endpoint: the endpoint.
     """
 
     predict: str
@@ -40,13 +37,7 @@ class Watched:
 
 
 class ServiceAlarms(Alarms):
-    """The alarms of an environment.
-
-    Args:
-        topic_arn: ARN of the topic that people subscribe to.
-        watched: names of the resources that are watched.
-        settings: settings of the environment.
-    """
+    """The alarms of an environment."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, topic_arn: str, watched: Watched, settings: Settings

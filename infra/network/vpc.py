@@ -30,11 +30,7 @@ SERVICES = {
 
 
 class Network(Construct):
-    """A VPC with one private subnet a zone, no gateway to the internet and no peer.
-
-    Args:
-        settings: settings of the environment.
-    """
+    """A VPC with one private subnet a zone, no gateway to the internet and no peer."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)

@@ -26,9 +26,6 @@ class DataKey(kms.Key):
     A key's policy usually leaves everything to the account's IAM policies. This one leaves administration to them, but
     use only to the roles of this environment's stacks, and to people by way of a service: nobody can call Decrypt on
     what they hold in their hands.
-
-    Args:
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

@@ -18,11 +18,8 @@ class EncryptedBucket(Construct):
     """A bucket whose grants name the keys they are for.
 
     Args:
-        key: encrypts every object.
         retain: whether the bucket outlives its stack.
-        options: retention settings of the buckets.
         access_logs: bucket that receives the server access logs.
-        lifecycle_rules: further rules.
     """
 
     def __init__(

@@ -22,7 +22,6 @@ class SigningKey(kms.Key):
 
     Args:
         signer_name_prefix: start of the signing role's name, of which the rest is generated in a later stack.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, signer_name_prefix: str, settings: Settings) -> None:

@@ -16,7 +16,6 @@ class ExpiringTable(Construct):
     """A DynamoDB table with the key `id`, encrypted with the given key, whose items expire at `expires_at`.
 
     Args:
-        key: encrypts every item.
         retain: whether the table outlives its stack, and can be put back to any second of the last 35 days.
     """
 

@@ -15,12 +15,7 @@ DESCRIPTION = "Pneumonia classifiers for chest radiographs that passed the quali
 
 
 class ModelRegistry(Construct):
-    """A model package group of a fixed name, so that others can name its packages without depending on its stack.
-
-    Args:
-        name: name of the group.
-        settings: settings of the environment.
-    """
+    """A model package group of a fixed name, so that others can name its packages without depending on its stack."""
 
     def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)

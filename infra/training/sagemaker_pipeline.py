@@ -23,11 +23,9 @@ class SageMakerPipeline(Construct):
     """A pipeline and the role that starts its steps.
 
     Args:
-        name: name of the pipeline.
         compiled: file with its definition.
         purpose: what it does, as the role's description names it.
         placeholders: replacement of each `${name}` of the definition.
-        defaults: defaults of its parameters.
         network: `VpcConfig` of its jobs; None for SageMaker's own network.
         training_volume_key: whether volumes of training jobs have the artifacts' key.
 

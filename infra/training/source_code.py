@@ -30,7 +30,6 @@ class SourceCode(Construct):
 
     Args:
         artifacts: the bucket they are copied into.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:

@@ -45,9 +45,7 @@ class TrainingStack(Stack):
     """The pipeline, the registry it adds to, and the function that starts it for each upload.
 
     Args:
-        data: the stack with the buckets.
         network: VPC that jobs run in; None leaves it to SageMaker.
-        settings: settings of the environment.
     """
 
     def __init__(

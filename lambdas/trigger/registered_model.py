@@ -85,7 +85,6 @@ def named_by(sagemaker: SageMakerClient, packages_arn: str, upload: Upload) -> R
     """The version that an upload's key names.
 
     Args:
-        sagemaker: boto3's client.
         packages_arn: ARN of the group's packages, without the version.
         upload: below `EVALUATE_PREFIX` or `CALIBRATE_PREFIX`.
 

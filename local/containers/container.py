@@ -66,14 +66,12 @@ class Container:
     """The serving process of one model: `local.containers.serving`.
 
     Args:
-        cloud: embedded cloud that has the artifact and gets the logs.
         owner: name of what it runs for, in messages: a production variant or a job.
         directory: folder for its files; it makes one of its own below, and removes that.
         log_group: CloudWatch log group of its lines.
         stream: prefix of its log stream's name.
         model: model that it serves. The artifact is read and the logs are written with the model's role.
         environment: variables besides the model's own.
-        limits: patience with a process that does not answer.
     """
 
     def __init__(

@@ -26,10 +26,6 @@ class HostedModel:
 def hosted_model(cloud: Cloud, name: str) -> HostedModel:
     """Look a model up.
 
-    Args:
-        cloud: embedded cloud that the model and its package are registered in.
-        name: name of the model.
-
     Raises:
         ApiError: it does not exist, or is one that the laptop cannot serve.
     """

@@ -49,7 +49,6 @@ class Liveness:
 
     Args:
         ping: asks the process, with a time limit in seconds; whether it said that it is well.
-        limits: patience with it.
         clock: seconds that pass.
     """
 

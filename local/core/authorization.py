@@ -66,8 +66,6 @@ def required_permissions(operation: str, request: Mapping[str, Any], account: st
     Args:
         operation: such as `StartPipelineExecution` or `InvokeEndpoint`.
         request: its parameters by the names of the service model.
-        account: the account of the ARNs.
-        region: the region of the ARNs.
 
     Returns:
         One permission for each resource the request names, then `iam:PassRole` for each role it hands to SageMaker.

@@ -34,8 +34,6 @@ class Command:
     """A command that runs beside this process; as a context manager it does not outlast the block.
 
     Args:
-        words: program and arguments.
-        cwd: working directory.
         environment: all of its environment variables.
         capture: whether its output is kept for `wait`, instead of going to the terminal. A command whose output is kept
             is the first of a process group of its own: what it started ends with it.

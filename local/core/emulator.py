@@ -163,7 +163,6 @@ def enforce(access_key: str, action: str, resource: str, region: str, context: M
         access_key: access key from `caller_key`, or of a session made by `AssumeRole`.
         action: such as `sagemaker:InvokeEndpoint`.
         resource: ARN of what is acted on, or `*`.
-        region: region that the request was sent to.
         context: condition keys of the request.
 
     Raises:

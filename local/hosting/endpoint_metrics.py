@@ -32,11 +32,7 @@ _Metric = tuple[str, str, str, str, str]
 
 
 class EndpointMetrics:
-    """Collects what each invocation was like, and publishes it once a second.
-
-    Args:
-        cloud: whose CloudWatch gets it.
-    """
+    """Collects what each invocation was like, and publishes it once a second."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -51,7 +47,6 @@ class EndpointMetrics:
         """Count one invocation.
 
         Args:
-            endpoint: name of the endpoint.
             config: name of the endpoint configuration whose process was asked.
             variant: that was asked.
             status: status that the container answered with; 0 when it did not.

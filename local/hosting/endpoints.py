@@ -44,11 +44,7 @@ class _RolledBackError(Exception):
 
 
 class Endpoints:
-    """The endpoints of one account and region.
-
-    Args:
-        cloud: embedded cloud with models, artifacts, logs and events.
-    """
+    """The endpoints of one account and region."""
 
     OPERATIONS = frozenset({"CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint", "ListEndpoints"})
 
@@ -90,9 +86,7 @@ class Endpoints:
         """Send a request to an endpoint's container.
 
         Args:
-            name: the endpoint.
             body: payload, at most 6 MiB (4 MiB when serverless).
-            headers: HTTP headers for the container.
             target_variant: the production variant to ask; by weight without it.
 
         Raises:
@@ -123,7 +117,6 @@ class Endpoints:
         """Queue the object at `InputLocation`, or the body, for an asynchronous endpoint.
 
         Args:
-            name: the endpoint.
             headers: headers of InvokeEndpointAsync, in lower case.
             body: the input, where no header names it.
 

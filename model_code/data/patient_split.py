@@ -343,7 +343,6 @@ def take_patients(
     Args:
         images: of different content.
         fraction: of the images, between 0 and 1.
-        rng: chooses the patients.
         pairs: near-duplicates among them.
     """
     # Patients whom near-duplicates connect stay on one side, as if they were one.

@@ -72,8 +72,6 @@ def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) ->
     """Shards of some of an archive's images in a new folder, which they are named after.
 
     Args:
-        directory: the folder.
-        images: the images.
         decoded: the archive that they are of.
     """
     directory.mkdir()

@@ -30,8 +30,6 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     What does not depend on the prevalence stays what it is.
 
     Args:
-        scores: scores of the exported model.
-        metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
     drawn, target = weights, metadata["target_prevalence"]

@@ -95,7 +95,6 @@ def check(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, flo
 
     Args:
         scores: of all of them.
-        metadata: of the model.
         limits: see `site_verdict.check_limits`.
     """
     basis, described = measured(scores), metadata["out_of_distribution"]
@@ -113,10 +112,8 @@ def assess(
 
     Args:
         scores: of all of them.
-        metadata: of the model.
         own: its evaluation on its own test split.
         limits: see `site_verdict.check_limits`.
-
     """
     basis, evaluation, refused_share, judgements = check(scores, metadata, limits)
     refused, figures = scores.refused, {name: _figure(own, name) for name in COMPARED}

@@ -36,7 +36,6 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
 
     Args:
         validation: the validation split as the exported model sees it.
-        evaluation: the evaluation document.
     """
     usual, target = ~validation.refused, evaluation["target_prevalence"]
     weights = np.ones(int(usual.sum()))

@@ -26,7 +26,6 @@ def distribution(quantity: Quantity, found: dict[str, Any]) -> Plot:
     """Histograms of a quantity in the reference and now, as shares of their images.
 
     Args:
-        quantity: its values.
         found: its row of the findings.
     """
     edges = _edges(quantity).tolist()

@@ -27,7 +27,6 @@ class Package:
 
     Attributes:
         arrays: all weights, float32, in the order of `Classifier.network.get_weights()`.
-        metadata: its metadata.json.
     """
 
     arrays: list[Any]
@@ -39,7 +38,6 @@ def warm_start(source: str, options: Options, *, sagemaker: Any = None, s3: Any 
 
     Args:
         source: see `load_package`.
-        options: options of the classifier to build.
         sagemaker: boto3 client; made when absent and needed.
         s3: boto3 client; made when absent and needed.
 

@@ -114,7 +114,6 @@ def zipped(path: Path, purpose: str = "train", *, check: bool = True) -> Iterato
     """The zip file to upload: the given one, or that of a folder, which is removed afterwards; says what it holds.
 
     Args:
-        path: of the file or folder.
         purpose: one of `layout.PURPOSES`.
         check: look at a zip file; a folder is looked at anyway.
 
@@ -138,10 +137,7 @@ def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: s
 
     Args:
         s3: a client that may write to `incoming/`.
-        source: the zip file.
         of: the file or folder that the user named, which the key begins with.
-        bucket: the data bucket.
-        folder: of the key.
     """
     with output.byte_progress(of.name, source.stat().st_size) as advance:
         sent = uploads.send(s3, source, bucket=bucket, name=of.resolve().name, progress=advance, folder=folder)
@@ -161,7 +157,6 @@ def evaluation_report(workspace: Workspace, execution: str | None, model: str | 
     """An evaluation's report.
 
     Args:
-        workspace: what the command works with.
         execution: identifier or ARN of the execution; the newest where neither is given.
         model: version that was registered, instead.
 
@@ -182,7 +177,6 @@ def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, b
     """Path of a report that was written, and whether a browser shows it.
 
     Args:
-        report: the HTML.
         name: of what it is about.
         save: where to write it instead of opening it.
     """

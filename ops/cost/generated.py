@@ -40,9 +40,6 @@ class Page:
     def filled(self, text: str) -> str:
         """The page with its tables as they are reckoned.
 
-        Args:
-            text: current text of the page.
-
         Raises:
             ValueError: it has no place for one of the tables.
         """

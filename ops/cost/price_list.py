@@ -59,8 +59,6 @@ def refresh(pricing: Any, table: PriceTable, region: str, keys: Iterable[str]) -
     Args:
         pricing: a client of the Price List API.
         table: known units, and prices that new ones are compared with.
-        region: whose prices are asked for.
-        keys: keys of the table.
     """
     prices: dict[str, Price] = {}
     problems: list[str] = []

@@ -36,7 +36,6 @@ class Collection:
 
     Attributes:
         name: what people call it.
-        images: how many.
         gb: size of its files, in 10^9 bytes.
         source: where the size is from.
     """

@@ -34,10 +34,7 @@ class ModelVersion:
     """One model package of the group.
 
     Attributes:
-        version: its number in the group.
-        arn: ARN of the package.
         approval: SageMaker's word for it.
-        created: when it was registered.
         comment: comment of whoever approved or rejected it.
         decided: when it was last changed: of a package that is Approved, when it was approved.
         decided_by: who changed it last, as SageMaker tells it: an IAM principal's ARN or a Studio user; else empty.

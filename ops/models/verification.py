@@ -23,7 +23,6 @@ class Verified:
     """Result of verifying a version's signed statement.
 
     Attributes:
-        arn: ARN of the package.
         statement_uri: S3 URI of the signed statement.
         members: everything that was signed, by names for people.
         changed: what is otherwise now.

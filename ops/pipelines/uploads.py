@@ -76,8 +76,6 @@ def send(
 
     Args:
         s3: a client that may write to `incoming/`.
-        path: the file.
-        bucket: the data bucket.
         name: what the key begins with.
         progress: called with the bytes of each part that is there, from several threads.
         folder: of the key.
