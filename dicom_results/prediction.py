@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+from pydicom.dataset import Dataset
 
 from dicom_results import capture, fhir, report
 from dicom_results.overlay import compose
+from dicom_results.result import Result
 from dicom_results.source import NoResultError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydicom.dataset import Dataset
-
-    from dicom_results.result import Result
 
 REPORT, CAPTURE = "report", "saliency"
 

@@ -7,19 +7,14 @@ evaluation, and the algorithm with its version and parameters (TID 4019). Nobody
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from highdicom import sr
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from dicom_results import instance
-from dicom_results.result import MANUFACTURER, PRODUCT
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
-    from dicom_results.result import Result
+from dicom_results.result import MANUFACTURER, PRODUCT, Result
 
 SERIES_NUMBER = 9100
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 WRITER = "CXR-RESULT"
 """Source Application Entity Title of every file of a result (PS3.10, 7.1): what tells them from radiographs."""

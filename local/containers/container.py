@@ -15,22 +15,18 @@ import threading
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.containers.hosted_model import HostedModel
 from local.containers.liveness import Limits, Liveness
-from local.core.api import ApiError
+from local.core.api import ApiError, Cloud
 from local.core.child_process import end
 from model_code.export.unpacking import UnpackError, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local.containers.hosted_model import HostedModel
-    from local.core.api import Cloud
 
 logger = logging.getLogger("endpoints")
 

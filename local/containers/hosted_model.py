@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.core.api import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local.core.api import Cloud
+from local.core.api import ApiError, Cloud
 
 
 @dataclass(frozen=True)

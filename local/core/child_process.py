@@ -8,12 +8,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0

@@ -33,8 +33,9 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import hypercorn.asyncio
@@ -48,11 +49,8 @@ from ministack.services.cloudformation import provisioners, stacks
 
 from local.core.api import ApiError
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    Response = tuple[int, dict[str, str], bytes]
-    RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
+Response = tuple[int, dict[str, str], bytes]
+RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
 
 
 _DEPLOYED_SERVICES = (

@@ -8,15 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local.core.api import Cloud
+from local.core.api import Cloud
 
 logger = logging.getLogger("endpoints")
 

@@ -11,23 +11,18 @@ import contextlib
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from local.containers.container import Container
+from local.containers.container import Answer, Container
 from local.containers.hosted_model import hosted_model
-from local.core.api import ApiError
+from local.core.api import ApiError, Cloud
 from local.core.machine_errors import words
 from local.hosting.async_inference import AsyncInference
 from local.hosting.endpoint import Endpoint
 from local.hosting.fleet import Fleet, Variant
 from local.hosting.invocations import Invocations
 from local.hosting.traffic import Rollout, rollout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local.containers.container import Answer
-    from local.core.api import Cloud
 
 # "Amazon SageMaker endpoints and quotas": payload of an invocation.
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024

@@ -7,16 +7,14 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _STYLES = {
     "Succeeded": "green",

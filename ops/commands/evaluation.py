@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from model_code.contract.documents import read_evaluation, read_site_evaluation
+from model_code.contract.documents import Evaluation, SiteEvaluation, read_evaluation, read_site_evaluation
 from model_code.contract.metrics import figure
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
@@ -25,15 +26,10 @@ from ops.commands.options import (
     written_report,
     zipped,
 )
+from ops.commands.workspace import Workspace
 from ops.pipelines import reports, uploads, watching
+from ops.pipelines.executions import Execution, ExecutionReader
 from ops.pipelines.reports import Reporting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from model_code.contract.documents import Evaluation, SiteEvaluation
-    from ops.commands.workspace import Workspace
-    from ops.pipelines.executions import Execution, ExecutionReader
 
 _SHOWN = {
     "auroc": "AUROC",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,7 @@ from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace, remark
 from ops.commands.workspace import Workspace
 from ops.models import comparison, promotion, releases, site_evaluations
-
-if TYPE_CHECKING:
-    from ops.models.registry import ModelVersion, Serving
+from ops.models.registry import ModelVersion, Serving
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:

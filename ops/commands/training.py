@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -29,14 +29,12 @@ from ops.commands.options import (
     written_report,
     zipped,
 )
+from ops.commands.workspace import Workspace
 from ops.pipelines import archive, inventories, reports, uploads, watching
 from ops.pipelines import datasets as archives
+from ops.pipelines.executions import Execution
 from ops.pipelines.parameters import check, pairs
 from ops.pipelines.reports import Reporting
-
-if TYPE_CHECKING:
-    from ops.commands.workspace import Workspace
-    from ops.pipelines.executions import Execution
 
 # For the Trigger function to copy an inventory, its start and a repetition included.
 _KEPT_WITHIN_SECONDS = 600.0

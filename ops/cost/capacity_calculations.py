@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ops.cost import capacity_facts as facts
 from ops.cost.charges import Usage
 from ops.cost.prediction_cost import WRITES
 from ops.cost.prices import PriceTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REGION = "us-east-1"
 MILLION = 1_000_000

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
 
 from model_code.archive.inventory import MAX_OBJECTS
-from model_code.contract.parameters import DATA, LIMITS, TRAINING
+from model_code.contract.parameters import DATA, LIMITS, TRAINING, Parameter
 from ops.base.tools import REPOSITORY
 from pipeline import processing
-
-if TYPE_CHECKING:
-    from model_code.contract.parameters import Parameter
 
 
 @dataclasses.dataclass(frozen=True)
