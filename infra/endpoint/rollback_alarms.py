@@ -2,10 +2,10 @@
 
 from aws_cdk import ArnFormat, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base import metrics
+from infra.base.grants import allow
 from infra.base.sagemaker_role import SageMakerRole
 from infra.settings.endpoint import Rollout
 
@@ -127,7 +127,7 @@ def allow_look(role: SageMakerRole, *, endpoint_name: str) -> None:
         resource_name=f"{_prefix(endpoint_name)}*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[pattern]))
+    allow(role, ["cloudwatch:DescribeAlarms"], pattern)
 
 
 def _prefix(endpoint_name: str) -> str:

@@ -38,7 +38,7 @@ class Alarms(Construct):
         *,
         at_least: float | None = None,
         below: float | None = None,
-        minutes: int,
+        minutes: int = 5,
         times: int = 1,
         missing: str = "notBreaching",
         tells_silence: bool = False,

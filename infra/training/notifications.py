@@ -7,6 +7,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.storage.data_key import alarms, budgets, sent_by
 
 
@@ -41,8 +42,6 @@ class Notifications(Construct):
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:
         """Allow to publish messages."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic_arn])
-        )
+        allow(grantee, ["sns:Publish"], self.topic_arn)
         # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey*")
