@@ -88,6 +88,14 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
+def answer(document: Any, sentence: str, *, as_json: bool) -> None:
+    """A command's result: JSON for scripts, or a sentence for people."""
+    if as_json:
+        print_json(document)
+    else:
+        results().print(sentence, markup=False)
+
+
 def print_csv(cells: Iterable[str]) -> None:
     """Print one line of comma-separated values, at once."""
     csv.writer(sys.stdout, lineterminator="\n").writerow(cells)

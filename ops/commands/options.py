@@ -6,10 +6,10 @@ import os
 import re
 import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -143,6 +143,13 @@ def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: s
         sent = uploads.send(s3, source, bucket=bucket, name=of.resolve().name, progress=advance, folder=folder)
     output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
     return sent
+
+
+def tell_started(arn: str, about: Mapping[str, Any], *, as_json: bool) -> None:
+    """Name an execution that has started; for scripts also what there is to say about it."""
+    name = arn.rpartition("/")[2]
+    sentence = f"execution {name} started; follow it with `cxr watch`"
+    output.answer({"execution": name, "arn": arn, **about}, sentence, as_json=as_json)
 
 
 class EvaluationReport(NamedTuple):
