@@ -50,12 +50,7 @@ _METRICS = ("auroc", "sensitivity", "specificity", "calibration_error")
 
 app = resolver()
 _seen: dict[str, tuple[float, ServingModel]] = {}
-
-
-@cache
-def environment() -> ModelEnvironment:
-    """The variables, read once per execution environment."""
-    return ModelEnvironment.load()
+environment = cache(ModelEnvironment.load)
 
 
 @cache
