@@ -28,7 +28,7 @@ from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """The first line of a manifest.
+    """The first line of a manifest. What is not named here is of the whole archive, as in `candidates.Listing`.
 
     Attributes:
         archive_uri: of the archive.
@@ -38,13 +38,6 @@ class Header:
         candidates: labelled files of the whole archive.
         lines: labelled files of this host.
         shards: number of the host's shards.
-        metadata_files: files of the whole archive that file managers left in it.
-        masks: segmentation masks of the whole archive.
-        unlabelled: images of the whole archive in no folder with a label's name.
-        not_images: its other files.
-        table: its table of labels, if it has one.
-        mismatched: what does not fit in the table, by reason.
-        revisions: of the archive's labels by readers.
         folder: of the bucket whose objects an inventory lists; "" of a zip archive.
         schema: number of the manifest's schema.
     """
