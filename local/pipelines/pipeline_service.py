@@ -52,14 +52,11 @@ class PipelineService:
         }
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one of `OPERATIONS`.
+        """Answer one of `OPERATIONS`, timestamps in epoch seconds.
 
         Args:
             operation: such as `StartPipelineExecution`.
-            request: its members by the names of the service model; timestamps in epoch seconds.
-
-        Returns:
-            The response's members; timestamps in epoch seconds.
+            request: its members by the names of the service model.
 
         Raises:
             ApiError: what the API answers instead.
