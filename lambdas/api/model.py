@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -194,9 +193,7 @@ def _population(found: documents.Population | None) -> Population | None:
 
 
 def _evaluation(uri: str) -> Evaluation:
-    parts = urlsplit(uri)
-    body = s3().get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
-    return read_evaluation(json.loads(body))
+    return read_evaluation(json.loads(package_files.open_object(s3(), uri).read()))
 
 
 def _metric(found: Mapping[str, Any] | None) -> Metric:

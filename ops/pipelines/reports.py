@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import html
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from lambdas.aws.errors import error_code
+from lambdas.aws.package_files import open_object
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ def with_decision(report: bytes, decision: str) -> bytes:
 
 def fetch(s3: S3Client, uri: str) -> bytes:
     """The report, or a file beside it; raises CommandError when it is not there."""
-    parts = urlsplit(uri)
     try:
-        return s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+        return open_object(s3, uri).read()
     except Exception as error:
         if error_code(error) in {"NoSuchKey", "NoSuchBucket", "404"}:
             folder, _, name = uri.rpartition("/")
