@@ -30,7 +30,6 @@ def make(reference: Dataset, result: Result, picture: Image.Image) -> bytes:
     """The capture's file, RGB, uncompressed.
 
     Args:
-        reference: the radiograph, as `source.read` gives it.
         picture: the upright radiograph with the map over it, RGB, of any size.
     """
     pixels = np.asarray(_with_banner(picture))

@@ -30,11 +30,7 @@ _ACCESSION = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code":
 
 
 def make(reference: Dataset, result: Result) -> bytes:
-    """A Bundle of the DiagnosticReport, its Observations, the Device and the image, in JSON; the same bytes each time.
-
-    Args:
-        reference: the radiograph, as `source.read` gives it.
-    """
+    """A Bundle of the DiagnosticReport, its Observations, the Device and the image, in JSON; always the same bytes."""
     urls = {
         name: result.uuid(f"FHIR {name}", reference.SOPInstanceUID).urn
         for name in ("report", "group", "probability", "evaluation", "algorithm", "image")

@@ -27,11 +27,7 @@ _PROCEDURE = Code("399208008", "SCT", "Plain X-ray of chest")
 
 
 def make(reference: Dataset, result: Result) -> bytes:
-    """The report's file, Explicit VR Little Endian.
-
-    Args:
-        reference: the radiograph, as `source.read` gives it.
-    """
+    """The report's file, Explicit VR Little Endian."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pydicom warns of quotes the patient's attributes
         made = sr.Comprehensive3DSR(

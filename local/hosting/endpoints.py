@@ -109,18 +109,7 @@ class Endpoints:
             return self._invocations.ask(name, variant, body, headers, began=began)
 
     def invoke_async(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """Queue the object at `InputLocation`, or the body, for an asynchronous endpoint.
-
-        Args:
-            headers: headers of InvokeEndpointAsync, in lower case.
-            body: the input, where no header names it.
-
-        Returns:
-            `InferenceId`, `OutputLocation` and `FailureLocation`.
-
-        Raises:
-            ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, or a wrong request.
-        """
+        """Queue the object at `InputLocation`, or the body, of a request: see `AsyncInference.submit`."""
         return self._queue.submit(name, headers, body)
 
     def shutdown(self) -> None:
