@@ -2,12 +2,13 @@
 
 import re
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.base.assets import ROOT
 from infra.base.metrics import Metric
+from infra.base.stack import alarm_arn
 
 # AlarmDescription (API_PutMetricAlarm).
 _DESCRIPTION = 1024
@@ -81,14 +82,7 @@ class Alarms(Construct):
             # A few requests in the night, and one of them slow, are no percentile.
             evaluate_low_sample_count_percentile="ignore" if percentile else None,
         )
-        self.arns.append(
-            Stack.of(self).format_arn(
-                service="cloudwatch",
-                resource="alarm",
-                resource_name=f"{self._name}-{subject}",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            )
-        )
+        self.arns.append(alarm_arn(Stack.of(self), f"{self._name}-{subject}"))
 
     def _description(self, subject: str, says: str) -> str:
         """Alarm description with the runbook's section: whoever gets the mail may not be able to open a page."""

@@ -8,7 +8,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from infra.base.grants import allow
-from infra.storage.data_key import alarms, budgets, sent_by
+from infra.base.stack import alarm_arn
+from infra.storage.data_key import budgets, sent_by
 
 
 class Notifications(Construct):
@@ -26,7 +27,7 @@ class Notifications(Construct):
         self._topic = sns.Topic(self, "Resource", master_key=key, enforce_ssl=True)
         self.topic_arn = self._topic.topic_arn
         for service, sources in (
-            ("cloudwatch", alarms(Stack.of(self), name)),
+            ("cloudwatch", alarm_arn(Stack.of(self), f"{name}-*")),
             ("budgets", budgets(Stack.of(self), name)),
         ):
             self._topic.add_to_resource_policy(

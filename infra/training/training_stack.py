@@ -2,7 +2,7 @@
 
 import math
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
@@ -13,7 +13,7 @@ from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.grants import allow
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.stack import deployable, objects_arn
+from infra.base.stack import alarm_arn, deployable, objects_arn
 from infra.base.variables import variables_of
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
@@ -214,14 +214,7 @@ class TrainingStack(Stack):
             pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],
-                resources=[
-                    self.format_arn(
-                        service="cloudwatch",
-                        resource="alarm",
-                        resource_name=alarm,
-                        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                    )
-                ],
+                resources=[alarm_arn(self, alarm)],
                 detail={"alarmName": [alarm], "state": {"value": ["ALARM"]}},
             ),
         )
