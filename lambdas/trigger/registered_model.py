@@ -26,7 +26,6 @@ class RegisteredModel:
     """A version of the model registry.
 
     Attributes:
-        arn: of its package.
         model_uri: S3 URI of its artifact.
         evaluation_uri: S3 URI of its evaluation.json.
         image_size: edge of its images in pixels; None of a version of before sizes were registered, which leaves it to

@@ -39,7 +39,6 @@ class Execution:
         pipeline: DescribePipeline's answer at the start; the execution keeps to it.
         definition: the pipeline's definition, checked.
         parameters: typed, complete.
-        request: request of StartPipelineExecution.
 
     Attributes:
         status: `Executing`, `Stopping`, `Stopped`, `Failed` or `Succeeded`.

@@ -31,7 +31,6 @@ class Header:
     """The first line of a manifest. What is not named here is of the whole archive, as in `candidates.Listing`.
 
     Attributes:
-        archive_uri: of the archive.
         image_size: edge of the decoded images in pixels.
         host: position of the host that wrote it, from 0.
         hosts: how many shared the work.
@@ -39,7 +38,6 @@ class Header:
         lines: labelled files of this host.
         shards: number of the host's shards.
         folder: of the bucket whose objects an inventory lists; "" of a zip archive.
-        schema: number of the manifest's schema.
     """
 
     archive_uri: str
@@ -70,7 +68,6 @@ class Facts:
     """Facts of a file's content besides its pixels and their fingerprint.
 
     Attributes:
-        bytes: size of the file.
         width: in pixels, as the file declares.
         height: likewise.
         format: JPEG, PNG or DICOM.

@@ -101,10 +101,8 @@ class TrainingImages:
     """The training shards, augmented.
 
     Attributes:
-        directory: holds the shards.
         size: edge of the images in pixels.
         augmentation: what is changed at random.
-        weights: class weights.
     """
 
     directory: Path

@@ -86,7 +86,6 @@ class Part:
     """Something that a prediction is charged for beside the endpoint.
 
     Attributes:
-        what: the part.
         units: of one prediction.
         key: in the price table.
     """
@@ -130,7 +129,6 @@ class Limit:
     """A rate above which a part turns requests away, or slows down.
 
     Attributes:
-        what: the part.
         prod: requests a second in prod; None where it has none.
         dev: the same in dev.
         answer: what a client gets above it.

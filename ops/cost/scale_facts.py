@@ -126,7 +126,6 @@ class ServiceLimit:
     """A limit of SageMaker that a larger collection comes near to.
 
     Attributes:
-        what: the limit.
         value: as many.
         source: where it is from.
         shape: of botocore's service model of SageMaker, which has the same number; "" where none has.
