@@ -70,10 +70,13 @@ Handler: TypeAlias = Callable[[IO[bytes], Context], tuple[str | bytes, str]]
 
 
 def load_handler(model_directory: Path) -> Handler | None:
-    """Import the handlers of `code/inference.py`; the handler, or None when the artifact has no script.
+    """Import the handlers of `code/inference.py`.
 
     Args:
         model_directory: the unpacked `model.tar.gz`.
+
+    Returns:
+        The handler, or None when the artifact has no script.
 
     Raises:
         NotImplementedError: when the script defines neither `handler` nor both of the other two.

@@ -46,7 +46,7 @@ def download(
     stopped: Callable[[], bool] = lambda: False,
     may_be_empty: bool = False,
 ) -> int:
-    """Fetch the object or the prefix at a URI into a directory, as `S3DataType: S3Prefix` does; the number of files.
+    """Fetch the object or the prefix at a URI into a directory, as `S3DataType: S3Prefix` does.
 
     `s3://b/a/x.zip` naming one object becomes `<directory>/x.zip`; the objects below `s3://b/a/train` lie at their
     paths relative to it. Real SageMaker also takes siblings that merely begin alike (`a/train2/`): not done here.
@@ -60,6 +60,9 @@ def download(
             empty. The service says only that each instance gets about 1/n of the objects (API_S3DataSource).
         stopped: asked between objects; ends the download early.
         may_be_empty: whether finding no object is fine.
+
+    Returns:
+        The number of files.
 
     Raises:
         TransferError: access is denied, the bucket does not exist, or no object is there.

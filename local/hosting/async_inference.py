@@ -69,11 +69,14 @@ class AsyncInference:
         self._lock = threading.Lock()
 
     def submit(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """Queue a request; `InferenceId`, `OutputLocation` and `FailureLocation`.
+        """Queue a request.
 
         Args:
             headers: headers of InvokeEndpointAsync, in lower case.
             body: the input itself, at most 128,000 bytes, where no header names it.
+
+        Returns:
+            `InferenceId`, `OutputLocation` and `FailureLocation`.
 
         Raises:
             ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, no input, two of them, or

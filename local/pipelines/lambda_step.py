@@ -30,6 +30,9 @@ def invoke(client: Any, function: str, arguments: Any, outputs: Mapping[str, str
         arguments: event of the function.
         outputs: the type of each output parameter by its name, of `OUTPUT_TYPES`.
 
+    Returns:
+        The output parameters.
+
     Raises:
         StepError: the function may not be called, failed, or answered something else than the step declares. That this
             fails the step is the service's doing; the words are not known to be its own.

@@ -52,11 +52,14 @@ class PipelineService:
         }
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one of `OPERATIONS`, timestamps in epoch seconds.
+        """Answer one of `OPERATIONS`.
 
         Args:
             operation: such as `StartPipelineExecution`.
-            request: its members by the names of the service model.
+            request: its members by the names of the service model; timestamps in epoch seconds.
+
+        Returns:
+            The response's members; timestamps in epoch seconds.
 
         Raises:
             ApiError: what the API answers instead.

@@ -59,12 +59,15 @@ class StepRunner:
     properties: Mapping[str, Mapping[str, Any]]
 
     def perform(self, run: StepRun, attach: Attach) -> Mapping[str, Any]:
-        """Do what a step does, and wait for it; the step's properties, which later steps may refer to.
+        """Do what a step does, and wait for it.
 
         Args:
             run: the step; its metadata is filled in as it is known.
             attach: told that the step runs, and of its job; afterwards asked again whether the execution is being
                 stopped.
+
+        Returns:
+            The step's properties, which later steps may refer to.
 
         Raises:
             StepError: it failed.

@@ -130,7 +130,10 @@ def image_dimensions(encoded: bytes) -> tuple[int, int]:
 
 
 def pixel_cost(encoded: bytes) -> float:
-    """Cost of decoding a JPEG or PNG, as a share of the most that a request may cost; from 0 to 1.
+    """Cost of decoding a JPEG or PNG, as a share of the most that a request may cost.
+
+    Returns:
+        From 0 to 1.
 
     Raises:
         ValueError: when it is no JPEG or PNG, or too much to unpack; the reason, as the end of a sentence about it.

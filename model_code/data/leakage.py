@@ -34,11 +34,14 @@ MIN_CORRELATION = 0.99
 
 
 def near_duplicates(images: Sequence[Radiograph], fingerprints: Fingerprints) -> list[NearDuplicate]:
-    """Every pair of images that show the same radiograph, whoever the patient; in the order of the images.
+    """Every pair of images that show the same radiograph, whoever the patient.
 
     Args:
         images: of different content.
         fingerprints: by the images' position.
+
+    Returns:
+        The pairs, in the order of the images.
     """
     return near_duplicates_of([images], fingerprints)
 

@@ -179,10 +179,13 @@ def reviewed_labels(images: Iterable[Radiograph]) -> dict[str, int]:
 
 
 def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], dict[str, list[str]]]:
-    """Rule 1; one radiograph for each content, preferred ones first, and the paths of the others by reason.
+    """Rule 1.
 
     Args:
         radiographs: every decoded image.
+
+    Returns:
+        One radiograph for each content, preferred ones first, and the paths of the others by reason.
     """
     copies: dict[str, list[Radiograph]] = defaultdict(list)
     for image in sorted(radiographs, key=lambda image: preference(image.folder, image.path)):

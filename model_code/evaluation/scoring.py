@@ -188,10 +188,13 @@ class ExportedModel:
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:
-        """Saliency of each image, by the signature `explain_pixels`, (n, size, size) in 0..1.
+        """Saliency of each image, by the signature `explain_pixels`.
 
         Args:
             pixels: n images (size, size, 1) of the model's own size.
+
+        Returns:
+            (n, size, size) in 0..1.
         """
         signature = self._signatures["explain_pixels"]
         return np.asarray(signature(pixels=tf.constant(np.stack(pixels)))["saliency"].numpy(), dtype=np.float64)

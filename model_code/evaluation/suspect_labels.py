@@ -141,12 +141,15 @@ def rank(images: Labelled) -> SuspectLabels | None:
 def cross_fitted(
     features: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.int64], patients: npt.NDArray[np.int64]
 ) -> Array:
-    """Probability of PNEUMONIA for each image, from a model that saw no image of its patient, float64 (n,).
+    """Probability of PNEUMONIA for each image, from a model that saw no image of its patient.
 
     Args:
         features: (n, d).
         labels: zeros and ones, (n,), each of at least `FOLDS` patients.
         patients: number of each image's patient, (n,).
+
+    Returns:
+        float64 (n,).
     """
     rng = np.random.default_rng(_SEED)
     probabilities = np.zeros(len(labels))

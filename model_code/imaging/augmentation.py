@@ -30,7 +30,7 @@ class Augmentation:
     contrast_range: float
 
     def draw(self, seed: int, view: Any, index: Any) -> Any:
-        """The random numbers of one image in one view, float32 (7,), uniform in [0, 1).
+        """The random numbers of one image in one view.
 
         Drawn from (seed, view, index) alone: whatever order, batch or process an image comes in, it is changed the
         same way. That is what makes a cached view equal a computed one, and a resumed training an uninterrupted one.
@@ -38,6 +38,9 @@ class Augmentation:
         Args:
             view: number of the augmented version of an image, int64 scalar.
             index: position of the image in its split, int64 scalar.
+
+        Returns:
+            float32 (7,), uniform in [0, 1).
         """
         # Both fit: seeds are below 2^31, and nobody trains 2^20 epochs.
         return tf.random.stateless_uniform((_DRAWS,), tf.stack([seed * 2**20 + view, index]))

@@ -27,7 +27,7 @@ _MAX_CHUNKS_BEFORE_PIXELS = 64
 
 
 def pixels_from_bytes(encoded: Any, size: int) -> Any:
-    """Decode one JPEG or PNG to grey, resize it, round it and turn it upright, uint8 tensor of shape (size, size, 1).
+    """Decode one JPEG or PNG to grey, resize it, round it and turn it upright.
 
     The aspect ratio is not kept: lungs fill the square, as in the published work on this data set. One rule for each
     kind of file (ADR 25): colour becomes luma of the values as they are stored, whatever gamma or profile says.
@@ -38,6 +38,9 @@ def pixels_from_bytes(encoded: Any, size: int) -> Any:
     Args:
         encoded: scalar string tensor (or bytes), the file's content.
         size: edge of the square result in pixels.
+
+    Returns:
+        uint8 tensor of shape (size, size, 1).
 
     Raises:
         tf.errors.InvalidArgumentError: when the bytes are not a whole JPEG or PNG.
@@ -142,11 +145,14 @@ def _chunks_before_pixels(encoded: Any) -> tuple[Any, Any]:
 
 
 def resize(pixels: Any, size: int) -> Any:
-    """Resize with antialiasing, and round, uint8 tensor of shape (size, size, 1), or (n, size, size, 1).
+    """Resize with antialiasing, and round.
 
     Args:
         pixels: uint8 tensor of shape (h, w, 1), or (n, h, w, 1).
         size: edge of the square results in pixels.
+
+    Returns:
+        uint8 tensor of shape (size, size, 1), or (n, size, size, 1).
     """
     # On the CPU also where there is a GPU: the antialiased resize has no GPU kernel.
     with tf.device("/CPU:0"):
@@ -196,11 +202,14 @@ def _to_height(pixels: Any, size: int) -> Any:
 
 
 def batch_from_bytes(encoded: Any, size: int) -> Any:
-    """`pixels_from_bytes` for a batch, uint8 tensor of shape (n, size, size, 1).
+    """`pixels_from_bytes` for a batch.
 
     Args:
         encoded: string tensor of shape (n,).
         size: edge of the square results in pixels.
+
+    Returns:
+        uint8 tensor of shape (n, size, size, 1).
     """
     return tf.map_fn(
         lambda content: pixels_from_bytes(content, size),

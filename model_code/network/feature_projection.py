@@ -62,12 +62,15 @@ def projected(projection: Projection | None, feature_maps: Any) -> dict[str, Any
 
 
 def fit(inspect: Any, images: Iterable[Any], *, count: int) -> Projection | None:
-    """Make a projection from training images, spread evenly over all of them; None with fewer than `LEAST_IMAGES`.
+    """Make a projection from training images, spread evenly over all of them.
 
     Args:
         inspect: `export.Scorer.inspect`.
         images: uint8 (size, size, 1) each.
         count: number of images.
+
+    Returns:
+        None with fewer than `LEAST_IMAGES`.
     """
     if count < LEAST_IMAGES:
         return None

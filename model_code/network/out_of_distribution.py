@@ -113,10 +113,13 @@ class Detector:
     limit: float
 
     def score(self, pixels: Any) -> Any:
-        """Out-of-distribution score of images: above 1 an image is refused, float32 (n,), from 0.
+        """Out-of-distribution score of images: above 1 an image is refused.
 
         Args:
             pixels: float32 (n, size, size, 1) in 0..255.
+
+        Returns:
+            float32 (n,), from 0.
         """
         # On the CPU also where there is a GPU: some multiply in TF32, which is too coarse for differences of squares.
         with tf.device("/CPU:0"):

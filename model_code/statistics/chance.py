@@ -21,7 +21,7 @@ def chance_calibration_error(
     draws: int,
     prevalences: tuple[float, float] | None = None,
 ) -> Array:
-    """The calibration errors that a perfectly calibrated model would show on so many images, (draws,).
+    """The calibration errors that a perfectly calibrated model would show on so many images.
 
     The error is a sum of absolute values and never 0 on a finite test split, however good the probabilities are. Labels
     are drawn from the probabilities; images of one patient share the draw, as they share the child.
@@ -33,6 +33,9 @@ def chance_calibration_error(
         draws: number of draws.
         prevalences: that of the images, between 0 and 1, and the one that the probabilities are for, to which the
             images are weighted; None where these are the same.
+
+    Returns:
+        (draws,).
     """
     chances, of_ill, of_normal = probabilities, 1.0, 1.0
     if prevalences:

@@ -70,12 +70,15 @@ def patient_numbers(patients: Sequence[str | bytes]) -> npt.NDArray[np.int64]:
 
 
 def resample_patients(patients: list[str], *, seed: int, resamples: int = RESAMPLES) -> Array:
-    """Bootstrap weights that draw whole patients, (1 + resamples, n). The first row is the data itself, all ones.
+    """Bootstrap weights that draw whole patients.
 
     Args:
         patients: key of each image's patient, (n,).
         seed: of the draws.
         resamples: number of draws.
+
+    Returns:
+        (1 + resamples, n). The first row is the data itself, all ones.
     """
     return np.concatenate([*resamples_in_parts(patients, seed=seed, resamples=resamples, rows=resamples)])
 

@@ -204,7 +204,11 @@ class Training:
         self._progress = Progress()
 
     def run(self) -> tuple[list[Epoch], Validation]:
-        """Train, from the checkpoint if there is one; the history, and the validation scores of the best epoch."""
+        """Train, from the checkpoint if there is one.
+
+        Returns:
+            The history, and the validation scores of the best epoch.
+        """
         progress = (self._checkpoints.read() if self._checkpoints else None) or Progress()
         if progress.history:
             print(f"Resuming from a checkpoint after epoch {len(progress.history)}", flush=True)
