@@ -8,7 +8,6 @@ in it, and says in its pixels what it is, because pictures get separated from th
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 from highdicom.sc import SCImage
@@ -17,9 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_results import instance
-
-if TYPE_CHECKING:
-    from dicom_results.result import Result
+from dicom_results.result import Result
 
 SERIES_NUMBER = 9101
 BANNER = "Saliency map of a research model: no finding, no diagnosis"
@@ -33,8 +30,6 @@ def make(reference: Dataset, result: Result, picture: Image.Image) -> bytes:
     """The capture's file, RGB, uncompressed.
 
     Args:
-        reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
         picture: the upright radiograph with the map over it, RGB, of any size.
     """
     pixels = np.asarray(_with_banner(picture))

@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import html
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from dicom_results import report
-from dicom_results.result import MANUFACTURER, PRODUCT
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-    from pydicom.sr.coding import Code
-
-    from dicom_results.result import Result
+from dicom_results.result import MANUFACTURER, PRODUCT, Result
 
 _SYSTEMS = {"DCM": "http://dicom.nema.org/resources/ontology/DCM", "SCT": "http://snomed.info/sct"}
 _UIDS, _UCUM = "urn:dicom:uid", "http://unitsofmeasure.org"
@@ -34,12 +30,7 @@ _ACCESSION = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code":
 
 
 def make(reference: Dataset, result: Result) -> bytes:
-    """A Bundle of the DiagnosticReport, its Observations, the Device and the image, in JSON; the same bytes each time.
-
-    Args:
-        reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
-    """
+    """A Bundle of the DiagnosticReport, its Observations, the Device and the image, in JSON; always the same bytes."""
     urls = {
         name: result.uuid(f"FHIR {name}", reference.SOPInstanceUID).urn
         for name in ("report", "group", "probability", "evaluation", "algorithm", "image")

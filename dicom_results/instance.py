@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from dicom_results.result import MANUFACTURER, PRODUCT, WRITER
+from pydicom.dataset import Dataset
+
+from dicom_results.result import MANUFACTURER, PRODUCT, WRITER, Result
 from dicom_results.source import offset
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pydicom.dataset import Dataset
-
-    from dicom_results.result import Result
 
 # highdicom copies most of them from some of its instances, and none of these from all.
 _ALIKE = ("SpecificCharacterSet", "IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+from pydicom.dataset import Dataset
 
 from dicom_results import capture, fhir, report
 from dicom_results.overlay import compose
+from dicom_results.result import Result
 from dicom_results.source import NoResultError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydicom.dataset import Dataset
-
-    from dicom_results.result import Result
 
 REPORT, CAPTURE = "report", "saliency"
 
@@ -25,7 +21,6 @@ def instances(
 
     Args:
         reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
         radiograph: PNG of the radiograph as the model was shown it.
         overlay: PNG of the saliency map, to be stretched over it.
 

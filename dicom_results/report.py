@@ -7,19 +7,14 @@ evaluation, and the algorithm with its version and parameters (TID 4019). Nobody
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 from highdicom import sr
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from dicom_results import instance
-from dicom_results.result import MANUFACTURER, PRODUCT
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
-    from dicom_results.result import Result
+from dicom_results.result import MANUFACTURER, PRODUCT, Result
 
 SERIES_NUMBER = 9100
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
@@ -32,12 +27,7 @@ _PROCEDURE = Code("399208008", "SCT", "Plain X-ray of chest")
 
 
 def make(reference: Dataset, result: Result) -> bytes:
-    """The report's file, Explicit VR Little Endian.
-
-    Args:
-        reference: the radiograph, as `source.read` gives it.
-        result: the prediction of it.
-    """
+    """The report's file, Explicit VR Little Endian."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pydicom warns of quotes the patient's attributes
         made = sr.Comprehensive3DSR(

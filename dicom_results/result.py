@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 WRITER = "CXR-RESULT"
 """Source Application Entity Title of every file of a result (PS3.10, 7.1): what tells them from radiographs."""
@@ -27,7 +24,6 @@ class Result:
         prediction_id: of the answer; a repeated answer has the same.
         probability: of pneumonia.
         threshold: from which on the label is PNEUMONIA.
-        label: NORMAL or PNEUMONIA.
         indeterminate: the probability lies where the model's validation data do not decide.
         band: from where to below where they do not; None where the answer does not tell.
         model_version: of the model package.

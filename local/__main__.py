@@ -12,12 +12,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from local.supervisor import ACCOUNT, HOST, REGION, Server, ServerError
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 def main() -> int:

@@ -12,8 +12,10 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import unquote
 
 import boto3
@@ -23,17 +25,12 @@ from local import stack_resources
 from local.core import emulator, emulator_errors, function_concurrency, metrics, object_versions, retention
 from local.core.api import ApiError
 from local.core.authorization import required_permissions
+from local.core.emulator import Response
 from local.core.machine_errors import words
 from local.core.registry import Registry
 from local.hosting.endpoints import Endpoints
 from local.pipelines import lambda_step
 from local.pipelines.pipeline_service import PipelineService
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from local.core.emulator import Response
 
 logger = logging.getLogger("sagemaker")
 
@@ -60,8 +57,6 @@ class EmbeddedCloud:
 
     Args:
         endpoint_url: URL that the emulator listens on.
-        account: twelve digits.
-        region: such as `us-east-1`.
         state_dir: existing directory for processes and their logs.
     """
 

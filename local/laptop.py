@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from subprocess import CompletedProcess
+from types import TracebackType
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
 
 from local.core.child_process import Command
 from local.supervisor import HOST, REGION, Server
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from subprocess import CompletedProcess
-    from types import TracebackType
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "laptop"

@@ -60,7 +60,34 @@ def register(cloud: Cloud, endpoints: Endpoints) -> None:
     emulator.register_resource_type("Custom::S3AutoDeleteObjects", _EmptiedBucket(cloud).resource_type())
 
 
-class _Stored:
+class _Resource:
+    """A type of resource. What a subclass does not say: an update changes nothing, and a delete has nothing to do."""
+
+    replacing: tuple[str, ...]
+    blocking = False
+
+    def resource_type(self) -> emulator.ResourceType:
+        return emulator.ResourceType(self.create, self.update, self.delete, self.replacing, blocking=self.blocking)
+
+    def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        raise NotImplementedError
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        del new
+        return physical_id, self._attributes(physical_id)
+
+    def delete(self, physical_id: str, properties: dict[str, Any]) -> None:
+        """There is nothing but the record in the stack."""
+
+    def _attributes(self, physical_id: str) -> dict[str, Any]:
+        """Values that Fn::GetAtt gives after an update."""
+        del physical_id
+        return {}
+
+
+class _Stored(_Resource):
     """A resource that is only a record in the control plane."""
 
     def __init__(
@@ -70,12 +97,9 @@ class _Stored:
         self._kind = kind
         self._name_key = f"{kind}Name"
         self._arn_key = f"{kind}Arn"
-        self._replacing = replacing
+        self.replacing = replacing
         self._reference = reference
         self._updatable = updatable
-
-    def resource_type(self) -> emulator.ResourceType:
-        return emulator.ResourceType(self.create, self.update, self.delete, self._replacing)
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         name = properties.get(self._name_key) or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
@@ -113,25 +137,20 @@ class _Stored:
         return self._cloud.registry(operation, request)
 
 
-class _EmptiedBucket:
+class _EmptiedBucket(_Resource):
     """A bucket that is emptied before it goes: the CDK's custom resource for `auto_delete_objects`.
 
     Its own provider is a Node.js function that expects the AWS SDK of Lambda's runtime, which the emulator has not.
     """
 
+    replacing = ("BucketName",)
+    blocking = True
+
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def resource_type(self) -> emulator.ResourceType:
-        return emulator.ResourceType(self.create, self.update, self.delete, ("BucketName",), blocking=True)
-
     def create(self, logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
         return f"{properties['BucketName']}-{logical_id}", {}
-
-    def update(
-        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
-    ) -> tuple[str, dict[str, Any]]:
-        return physical_id, {}
 
     def delete(self, _physical_id: str, properties: dict[str, Any]) -> None:
         s3, bucket = self._cloud.client("s3"), properties["BucketName"]
@@ -143,14 +162,14 @@ class _EmptiedBucket:
             return
 
 
-class _Served:
+class _Served(_Resource):
     """An endpoint: a create or update ends when its processes answer, or failed to."""
+
+    replacing = ("EndpointName",)
+    blocking = True
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
-
-    def resource_type(self) -> emulator.ResourceType:
-        return emulator.ResourceType(self.create, self.update, self.delete, ("EndpointName",), blocking=True)
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         name = properties.get("EndpointName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
@@ -184,59 +203,45 @@ class _Served:
             raise RuntimeError(f"Failed to {verb} endpoint {name}: {reason}")
 
 
-class _ScalableTarget:
+class _ScalableTarget(_Resource):
     """An endpoint's variant that may be scaled. Here it never is: a variant is one process, whatever its load.
 
     What AWS checks is checked: that the endpoint and the variant are there.
     """
 
+    replacing = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
-
-    def resource_type(self) -> emulator.ResourceType:
-        replacing = ("ResourceId", "ScalableDimension", "ServiceNamespace")
-        return emulator.ResourceType(self.create, self.update, self.delete, replacing)
 
     def create(self, _logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
         _, endpoint, _, variant = str(properties["ResourceId"]).split("/")
         described = self._endpoints.handle("DescribeEndpoint", {"EndpointName": endpoint})
         if variant not in {item["VariantName"] for item in described.get("ProductionVariants", [])}:
             raise RuntimeError(f"{properties['ResourceId']}: the endpoint has no variant of this name.")
-        members = ("ResourceId", "ScalableDimension", "ServiceNamespace")
-        identifier = "|".join(str(properties[member]) for member in members)
-        return identifier, {"Id": identifier}
+        identifier = "|".join(str(properties[member]) for member in self.replacing)
+        return identifier, self._attributes(identifier)
 
-    def update(
-        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
-    ) -> tuple[str, dict[str, Any]]:
-        return physical_id, {"Id": physical_id}
-
-    def delete(self, _physical_id: str, _properties: dict[str, Any]) -> None:
-        """There is nothing but the record in the stack."""
+    def _attributes(self, physical_id: str) -> dict[str, Any]:
+        return {"Id": physical_id}
 
 
-class _ScalingPolicy:
+class _ScalingPolicy(_Resource):
     """Scaling policy of a scalable target: a name and an ARN that alarms can refer to."""
+
+    replacing = ("PolicyName", "ScalingTargetId")
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-
-    def resource_type(self) -> emulator.ResourceType:
-        return emulator.ResourceType(self.create, self.update, self.delete, ("PolicyName", "ScalingTargetId"))
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         name = properties.get("PolicyName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
         owner = f"{self._cloud.region}:{self._cloud.account}"
         arn = f"arn:aws:autoscaling:{owner}:scalingPolicy:{logical_id}:policyName/{name}"
-        return arn, {"Arn": arn, "PolicyName": name}
+        return arn, self._attributes(arn)
 
-    def update(
-        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
-    ) -> tuple[str, dict[str, Any]]:
-        return physical_id, {"Arn": physical_id, "PolicyName": physical_id.rpartition("/")[2]}
-
-    def delete(self, _physical_id: str, _properties: dict[str, Any]) -> None:
-        """There is nothing but the record in the stack."""
+    def _attributes(self, physical_id: str) -> dict[str, Any]:
+        return {"Arn": physical_id, "PolicyName": physical_id.rpartition("/")[2]}
 
 
 def _deployment(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import shlex
 import signal
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from subprocess import CompletedProcess
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -23,10 +25,6 @@ from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
 from local.supervisor import ServerError, ServerLostError
 from model_code.contract.labels import LABELS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from subprocess import CompletedProcess
 
 STATE = REPOSITORY / ".laptop"
 IMAGES_PER_CLASS = 400
@@ -149,7 +147,6 @@ def run(archive: Path | None, *, port: int, seed: int | None, stay: bool) -> int
 
     Args:
         archive: a zip of radiographs in Kaggle's layout; one is drawn without it.
-        port: where the embedded cloud listens.
         seed: of the drawn archive.
         stay: keep the cloud after the predictions, until Ctrl-C.
     """

@@ -44,7 +44,6 @@ class Settings(recalibration.Settings):
     """The step's parameters, besides those of every calibration.
 
     Attributes:
-        archive_uri: of the site's archive.
         max_refused_share: share of the site's radiographs that the detector may refuse.
     """
 

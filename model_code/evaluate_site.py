@@ -41,10 +41,7 @@ class Settings:
     """The step's parameters.
 
     Attributes:
-        archive_uri: of the site's archive.
         image_size: edge of the decoded images in pixels.
-        model_version: number of the model package.
-        execution: of the pipeline.
         limits: by the names of `contract.parameters.SITE_GATES` and `SITE_REFUSALS`.
     """
 

@@ -69,9 +69,6 @@ class Share:
     """Part of the archive that one process decodes.
 
     Attributes:
-        settings: settings of the step.
-        path: path of the archive.
-        listing: listing of its members.
         position: position of this share, from 0.
         shares: number of shares on all instances.
     """
@@ -240,7 +237,6 @@ class _Decoder:
     """Decoder of an archive's files.
 
     Args:
-        archive: opened.
         size: edge of the results.
         names: makes hashes of patients' names; None where the deployment has no key.
     """

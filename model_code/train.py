@@ -225,9 +225,6 @@ def _fitted_answers(
     """The network with everything else an answer needs, and the out-of-distribution detector for metadata.json.
 
     Args:
-        hyperparameters: of the training.
-        scorer: the trained network.
-        count: number of training images.
         floor: logit below which a saliency map is empty.
     """
     size = hyperparameters.image_size

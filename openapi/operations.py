@@ -27,15 +27,12 @@ class Operation:
         summary: a sentence for a list.
         description: the rest, in Markdown.
         answer: the model of the answer, or None where it is no JSON of ours.
-        status: of the answer.
         codes: problems that this operation can answer, besides those of the gateway.
         security: whose leave it takes: nobody's, any client's, or that of a scope.
         requests: models of a JSON body, of which one has to fit.
         media_types: of bodies that are no JSON.
         parameters: of the query and the headers.
-        headers: of the answer.
         other: content of the answer, by media type, besides that of the model.
-        tag: what it is about.
     """
 
     path: str

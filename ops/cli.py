@@ -6,8 +6,8 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple
 
 import typer
 import typer.core
@@ -15,9 +15,6 @@ import typer.core
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode, explain
 from ops.commands.options import Env, Region
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _HELP = """
 Operate a deployed chest X-ray stack: from an archive of radiographs to predictions.

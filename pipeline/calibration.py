@@ -33,7 +33,7 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import CALIBRATED, CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
-from pipeline.compiling import assembled, declare
+from pipeline.compiling import assembled, declare, joined
 from pipeline.processing import processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
@@ -91,8 +91,7 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
 def output_uris() -> dict[str, Join]:
     """S3 prefixes of CalibrateModel's outputs, by name."""
     return {
-        name: Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder])
-        for name, folder in _FOLDERS.items()
+        name: joined(ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder) for name, folder in _FOLDERS.items()
     }
 
 
@@ -107,14 +106,13 @@ def registration_step(
     """The step RegisterModel.
 
     Args:
-        parameters: the pipeline's.
         serving: the step that found the serving model.
         calibrate: of `calibrate_step`.
         origin: properties of the version about what it was calibrated from.
     """
 
     def file(output: str, name: str) -> Join:
-        return Join(on="/", values=[calibrate.output_uri(output), name])
+        return joined(calibrate.output_uri(output), name)
 
     request = register_request(
         model_uri=file("served", "served.tar.gz"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import boto3
+from sagemaker.core.workflow.functions import Join
 from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
@@ -34,6 +35,11 @@ def _with_default(parameter: Parameter) -> Any:
     if isinstance(parameter.default, int):
         return ParameterInteger(parameter.name, default_value=parameter.default)
     return ParameterFloat(parameter.name, default_value=parameter.default)
+
+
+def joined(*parts: Any) -> Join:
+    """An address of parts that the execution knows, with slashes between them."""
+    return Join(on="/", values=list(parts))
 
 
 def _offline_session() -> PipelineSession:

@@ -61,7 +61,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
 from pipeline import calibration, label_calibration, monitoring, site_evaluation
-from pipeline.compiling import assembled, declare, text_of
+from pipeline.compiling import assembled, declare, joined, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import connect, preprocess_request, processing_request
 from pipeline.quality_gate import quality_gate
@@ -99,7 +99,7 @@ SERVED = "served"
 
 
 def _output(name: str) -> Join:
-    return Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, name])
+    return joined(ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, name)
 
 
 def _preprocess(parameters: dict[str, Any]) -> RequestStep:
@@ -135,7 +135,7 @@ def _train(parameters: dict[str, Any], split: RequestStep, *, tuning: bool) -> t
             "engine": "${EngineLibraryUri}",
         },
         output_uri=_output("model"),
-        checkpoint_uri=Join(on="/", values=[CHECKPOINTS, ExecutionVariables.PIPELINE_EXECUTION_ID]),
+        checkpoint_uri=joined(CHECKPOINTS, ExecutionVariables.PIPELINE_EXECUTION_ID),
         instance_type=parameters["TrainingInstanceType"],
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
         max_wait_seconds=parameters.get("MaxWaitSeconds"),
@@ -165,11 +165,11 @@ def _train(parameters: dict[str, Any], split: RequestStep, *, tuning: bool) -> t
 
 def _job_folder(job: Any) -> Join:
     """S3 URI of the folder of a training job's archives; the evaluation adds the registered one."""
-    return Join(on="/", values=[*_output("model").values, job, "output"])
+    return joined(*_output("model").values, job, "output")
 
 
 def _within(folder: Join, name: str) -> Join:
-    return Join(on="/", values=[*folder.values, name])
+    return joined(*folder.values, name)
 
 
 def _evaluate(
@@ -201,15 +201,15 @@ def _register(
     evaluation_uri = evaluate.output_uri(METRICS.output_name)
     served_uri = evaluate.output_uri(SERVED)
     request = register_request(
-        model_uri=Join(on="/", values=[served_uri, "served.tar.gz"]),
-        statistics_uri=Join(on="/", values=[evaluation_uri, METRICS.path]),
-        reference_uri=Join(on="/", values=[evaluation_uri, "reference.json"]),
+        model_uri=joined(served_uri, "served.tar.gz"),
+        statistics_uri=joined(evaluation_uri, METRICS.path),
+        reference_uri=joined(evaluation_uri, "reference.json"),
         card=JsonGet(step_name=evaluate.name, property_file=CARD, json_path="content"),
         metadata={
             "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             "InputArchiveUri": parameters[INPUT_ARCHIVE_URI],
-            "DatasetReportUri": Join(on="/", values=[split.output_uri("report"), "dataset.json"]),
-            "EvaluationReportUri": Join(on="/", values=[evaluation_uri, "report.html"]),
+            "DatasetReportUri": joined(split.output_uri("report"), "dataset.json"),
+            "EvaluationReportUri": joined(evaluation_uri, "report.html"),
             "Backbone": parameters["Backbone"],
             "ImageSize": parameters["ImageSize"].to_string(),
             "ComparedWithPackage": serving.output("ServingPackageArn"),

@@ -17,11 +17,10 @@ from pathlib import Path
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
-from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import MONITORING
-from pipeline.compiling import assembled, declare
+from pipeline.compiling import assembled, declare, joined
 from pipeline.processing import connect, processing_request
 from pipeline.steps import find_serving_model, processing_step
 
@@ -49,7 +48,7 @@ def build() -> Pipeline:
             "reports": REPORTS,
         },
         inputs={"reference": serving.output("ReferenceUri")},
-        output_uris={"monitoring": Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID])},
+        output_uris={"monitoring": joined(REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID)},
         role="${MonitorRoleArn}",
     )
     # It reads predictions and earlier results, reads and writes metrics: neither images nor patient data.

@@ -28,9 +28,6 @@ _HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |
 def page(text: str) -> str:
     """The page with its tables as settings and parameters are.
 
-    Args:
-        text: current text of the page.
-
     Raises:
         ValueError: it has no place for one of the tables.
     """

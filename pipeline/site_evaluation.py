@@ -23,12 +23,11 @@ from typing import Any
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
-from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
-from pipeline.compiling import assembled, declare
+from pipeline.compiling import assembled, declare, joined
 from pipeline.processing import preprocess_request, processing_request
 from pipeline.steps import RequestStep, processing_step
 
@@ -58,14 +57,8 @@ def build() -> Pipeline:
             "report": parameters["DatasetReportPrefix"],
         },
         output_uris={
-            "site": Join(
-                on="/",
-                values=[
-                    ARTIFACTS,
-                    "site-evaluations",
-                    parameters["ModelVersion"],
-                    ExecutionVariables.PIPELINE_EXECUTION_ID,
-                ],
+            "site": joined(
+                ARTIFACTS, "site-evaluations", parameters["ModelVersion"], ExecutionVariables.PIPELINE_EXECUTION_ID
             )
         },
         role="${SiteRoleArn}",
@@ -79,5 +72,5 @@ def decode(parameters: dict[str, Any]) -> RequestStep:
     Args:
         parameters: the pipeline's, by name.
     """
-    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
+    decoded_uri = joined(f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded")
     return processing_step("PreprocessImages", preprocess_request(parameters, decoded_uri))

@@ -79,7 +79,6 @@ def processing_step(
     """A step that is a processing job.
 
     Args:
-        name: of the step.
         request: of `processing.processing_request`.
         cache: reuse of an earlier execution's outputs, if any.
         property_files: outputs that later steps read figures of.

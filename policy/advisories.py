@@ -69,7 +69,6 @@ def audit(run: Run, known: Sequence[Accepted], today: date) -> list[str]:
     """A sentence for everything that is wrong; none where every lock file is clean.
 
     Args:
-        run: of a command.
         known: what is accepted.
         today: those until an earlier day are not.
     """

@@ -16,16 +16,14 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cyclonedx.spdx import fixup_id, is_expression
 from packaging.utils import canonicalize_name
 
 from model_code.contract import served_files
-
-if TYPE_CHECKING:
-    from email.message import Message
 
 # Packages of this repository; what else lies in a bundle has to be a file of a wheel.
 _OWN = frozenset({"dicom_results", "lambdas", "model_code"})
@@ -41,7 +39,6 @@ class Distribution:
 
     Attributes:
         name: normalised name.
-        version: its version.
         licence: as its metadata state it; empty where they state none.
         platform: the wheel's tags, such as `cp312-cp312-manylinux_2_28_aarch64`.
         requires: requirements that its metadata state.

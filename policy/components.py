@@ -74,7 +74,6 @@ def vendored(found: Distribution, accepted: Mapping[tuple[str, str], tuple[str, 
     """A distribution that a bundle carries, with what is inside it.
 
     Args:
-        found: the distribution.
         accepted: SHA-256 of files that lock files accept.
 
     Raises:

@@ -55,7 +55,6 @@ class Sbom:
 
     Args:
         folder: the cloud assembly.
-        env: name of the environment.
         root: folder with `requirements/`, `node_modules/` and `package-lock.json`.
 
     Raises:
@@ -224,7 +223,6 @@ def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
     """The bill as JSON, held against CycloneDX's schema.
 
     Args:
-        bom: the bill.
         revision: the commit that it is of, and when that was made; none outside Git.
 
     Raises:

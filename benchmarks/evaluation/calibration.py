@@ -195,7 +195,6 @@ def parted(sample: Sample, hardness: Array) -> tuple[Sample, Sample]:
     """The easier and the harder half of the images, no patient in both.
 
     Args:
-        sample: what is parted.
         hardness: of each image, (n,).
     """
     images = np.bincount(sample.patients)
@@ -226,7 +225,6 @@ class Judged:
         """That of a way.
 
         Args:
-            way: what is judged.
             seeds: validation of each training.
         """
         harder, alike = [], []

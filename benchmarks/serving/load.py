@@ -71,7 +71,6 @@ class Client:
 
     Args:
         url: of the API, without `v1`.
-        key: its key.
         images: files, by whose answers others are judged.
         host: the URL's host, named once more where it is not this machine.
 
@@ -122,7 +121,6 @@ def arrivals(rate: float, seconds: float, seed: int = 0) -> list[float]:
     Args:
         rate: mean number of requests a second.
         seconds: for how long; at most MOST_SECONDS.
-        seed: of the draw.
     """
     rng = np.random.default_rng(seed)
     due, times = 0.0, list[float]()
@@ -157,7 +155,6 @@ def summary(answers: Sequence[Answer], rate: float, elapsed: float) -> dict[str,
     """Figures of a run.
 
     Args:
-        answers: every request's end.
         rate: requests a second that were due on average.
         elapsed: seconds from the first request to the last end.
 

@@ -57,7 +57,6 @@ class Server:
 
     Args:
         command: that starts it; it prints its port.
-        environment: its variables.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -228,7 +227,6 @@ def export(directory: Path, size: int, calibration: Sequence[Path]) -> None:
     """The network for LiteRT in `engine/` with its metadata, and for the others in `logits/` with images to calibrate.
 
     Args:
-        directory: exists.
         size: edge of the network's images in pixels.
         calibration: radiographs.
     """

@@ -29,14 +29,7 @@ from lambdas.predict.environment import Environment as PredictEnvironment
 
 
 class ApiStack(Stack):
-    """The REST API, the functions behind it, and the table of idempotency keys.
-
-    Args:
-        data: the stack with the buckets and the predictions.
-        training: the stack with the registry.
-        endpoint: the stack with the endpoint.
-        settings: settings of the environment.
-    """
+    """The REST API, the functions behind it, and the table of idempotency keys."""
 
     def __init__(
         self,

@@ -23,11 +23,7 @@ class MethodOptions(TypedDict, total=False):
 
 
 class Authentication(Construct):
-    """The one way to authenticate that the settings choose (docs/adr/0013).
-
-    Args:
-        settings: settings of the environment.
-    """
+    """The one way to authenticate that the settings choose (docs/adr/0013)."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)

@@ -23,10 +23,6 @@ class Firewall(Construct):
     """A web ACL in front of one stage.
 
     It samples no requests and writes no log: both would hold keys and tokens. Its metrics count by rule.
-
-    Args:
-        stage_arn: ARN of the API's stage.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage_arn: str, settings: Settings) -> None:

@@ -78,8 +78,6 @@ class ProblemResponses(Construct):
     """One gateway response for each error that API Gateway answers before or instead of the function.
 
     Args:
-        rest_api: whose errors.
-        authentication: kind of authentication, from the settings.
         origins: whose pages may read the errors.
     """
 

@@ -34,16 +34,7 @@ PUSHES_LOGS = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 @dataclass(frozen=True)
 class Handlers:
-    """The functions behind the paths.
-
-    Attributes:
-        predict: new predictions, and the service's health.
-        predictions: predictions that were made before.
-        feedback: readers' labels.
-        uploads: forms for large images.
-        model: the model that serves.
-        site: documents, preflight requests, and what no other function takes.
-    """
+    """The functions behind the paths."""
 
     predict: lambda_.IFunction
     predictions: lambda_.IFunction
@@ -54,12 +45,7 @@ class Handlers:
 
 
 class PredictionApi(Construct):
-    """The REST API: every path of `openapi/operations.py`, with the authentication that the settings choose.
-
-    Args:
-        handlers: answer the paths.
-        settings: settings of the environment.
-    """
+    """The REST API: every path of `openapi/operations.py`, with the authentication that the settings choose."""
 
     def __init__(self, scope: Construct, construct_id: str, *, handlers: Handlers, settings: Settings) -> None:
         super().__init__(scope, construct_id)

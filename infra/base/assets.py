@@ -70,11 +70,8 @@ def stage_function_with_libraries(
     hundred megabytes at each would tell no more than the lock file does.
 
     Args:
-        name: folder below `lambdas/`.
         group: dependency group that `make libraries` installed.
-        module: module of that folder, whose imports are followed.
         root: folder with `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/`.
-        build: folder to stage in.
 
     Raises:
         FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
@@ -126,11 +123,8 @@ def stage_libraries(
     """A vendored dependency group as one `.zip`, and a hash that depends on its lock file.
 
     Args:
-        group: dependency group that `make libraries` installed.
         machine: that it was installed for.
         unused: names of files, folders and packages' metadata to leave out.
-        root: folder with `requirements/` and `.venv/libraries/`.
-        build: folder to stage in.
 
     Raises:
         FileNotFoundError: the libraries are not there as the lock file names them.

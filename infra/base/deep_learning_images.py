@@ -4,6 +4,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.base.regions import images_account
 from infra.settings.instance_types import is_gpu
 from infra.settings.platform import Containers
@@ -16,10 +17,6 @@ _TRAINING, _SERVING = "tensorflow-training", "tensorflow-inference"
 
 class DeepLearningImages(Construct):
     """Image URIs for what an instance type has, and the right to pull them.
-
-    Args:
-        region: region that the images are pulled from.
-        tags: tags of the builds.
 
     Raises:
         SettingsError: AWS publishes no such images in the region.
@@ -46,9 +43,7 @@ class DeepLearningImages(Construct):
         pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
         self._allow(grantee, pull, (_TRAINING, _SERVING))
         # A registry login is no resource: the action takes "*" only.
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"])
-        )
+        allow(grantee, ["ecr:GetAuthorizationToken"], "*")
 
     def grant_register(self, grantee: iam.IGrantable) -> None:
         """Allow to register models with the image that answers requests.
@@ -61,20 +56,19 @@ class DeepLearningImages(Construct):
 
     def _allow(self, grantee: iam.IGrantable, actions: tuple[str, ...], repositories: tuple[str, ...]) -> None:
         stack = Stack.of(self)
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=list(actions),
-                resources=[
-                    stack.format_arn(
-                        service="ecr",
-                        region=self._region,
-                        account=self._account,
-                        resource="repository",
-                        resource_name=repository,
-                    )
-                    for repository in repositories
-                ],
-            )
+        allow(
+            grantee,
+            actions,
+            *[
+                stack.format_arn(
+                    service="ecr",
+                    region=self._region,
+                    account=self._account,
+                    resource="repository",
+                    resource_name=repository,
+                )
+                for repository in repositories
+            ],
         )
 
     def _uri(self, repository: str, tag: str) -> str:

@@ -1,16 +1,15 @@
 """Grants to invoke or describe a SageMaker endpoint by its name, for stacks that do not hold it."""
 
 from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+
+from infra.base.grants import allow
 
 
 def grant_invoke(grantee: lambda_.Function, *, name: str) -> None:
     """Allow to send images to an endpoint and to ask for its state."""
     arn = Stack.of(grantee).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
-    grantee.add_to_role_policy(
-        iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], resources=[arn])
-    )
+    allow(grantee, ["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], arn)
 
 
 def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
@@ -22,7 +21,6 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
 
     Args:
         grantee: principal in the account and region of the endpoint.
-        name: name of the endpoint.
     """
     stack = Stack.of(grantee)
     named = {
@@ -31,12 +29,11 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
         "Model": ("model", ["*EndpointModel*", "*endpointmodel*"]),
     }
     for operation, (resource, names) in named.items():
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[f"sagemaker:Describe{operation}"],
-                resources=[
-                    stack.format_arn(service="sagemaker", resource=resource, resource_name=resource_name)
-                    for resource_name in names
-                ],
-            )
+        allow(
+            grantee,
+            [f"sagemaker:Describe{operation}"],
+            *[
+                stack.format_arn(service="sagemaker", resource=resource, resource_name=resource_name)
+                for resource_name in names
+            ],
         )

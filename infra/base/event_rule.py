@@ -18,8 +18,6 @@ class EventRule(Construct):
     Written with the plain resources: `aws_events_targets` imports half of the CDK, 1.5 s of every synthesis.
 
     Args:
-        function: called with each event, at least once.
-        pattern: pattern of the events.
         description: shown in the console.
     """
 

@@ -33,7 +33,6 @@ class Function(lambda_.Function):
         powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
         snap_start: whether a version is published whose environments begin from a snapshot; what calls the function
             asks for `called` then.
-        settings: settings of the environment.
     """
 
     def __init__(

@@ -12,7 +12,6 @@ def accept(construct: IConstruct, *rules: str, reason: str) -> None:
     Wildcards in policies (AwsSolutions-IAM5) are explained in `policy/wildcards.py` instead, action by action.
 
     Args:
-        construct: what the findings are about.
         rules: names such as `AwsSolutions-S1`.
         reason: what a reviewer has to know to agree.
     """

@@ -67,7 +67,6 @@ def layer_account(region: str, commercial: str) -> str:
     """Account of the layer with Powertools for AWS Lambda in a region.
 
     Args:
-        region: region of the function.
         commercial: the account in the partition `aws`.
 
     Raises:

@@ -4,6 +4,8 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.base.grants import allow
+
 
 class SageMakerRole(iam.Role):
     """A role that SageMaker may assume on behalf of this account only."""
@@ -27,38 +29,29 @@ class SageMakerRole(iam.Role):
         """
         stack = Stack.of(self)
         arn = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:/aws/sagemaker/"
-        self.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                # A group that is made has the one ARN, its streams are below the other.
-                resources=[f"{arn}{group}{end}" for group in log_groups for end in ("", ":*")],
-            )
+        # A group that is made has the one ARN, its streams are below the other.
+        allow(
+            self,
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            *[f"{arn}{group}{end}" for group in log_groups for end in ("", ":*")],
         )
         # A metric is no resource: the action takes "*" only, so the namespace confines it.
-        self.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"]}},
-            )
+        allow(
+            self,
+            ["cloudwatch:PutMetricData"],
+            "*",
+            conditions={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"]}},
         )
 
     def encrypt_volumes(self, key_arn: str) -> None:
         """Let SageMaker use a key for the volumes of the instances that act as this role."""
-        self.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["kms:CreateGrant"],
-                resources=[key_arn],
-                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-            )
-        )
+        allow(self, ["kms:CreateGrant"], key_arn, conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}})
 
     def grant_pass_to_sagemaker(self, grantee: iam.IGrantable) -> None:
         """Allow to start jobs that act as this role."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[self.role_arn],
-                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-            )
+        allow(
+            grantee,
+            ["iam:PassRole"],
+            self.role_arn,
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         )

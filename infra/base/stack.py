@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from aws_cdk import DefaultStackSynthesizer, Environment, PermissionsBoundary, Stack
+from aws_cdk import ArnFormat, DefaultStackSynthesizer, Environment, PermissionsBoundary, Stack
 
 from infra.settings.environment import Settings
 
@@ -31,6 +31,13 @@ def deployable(settings: Settings, description: str) -> StackProperties:
         "tags": {**settings.tags, "environment": settings.environment},
         "permissions_boundary": PermissionsBoundary.from_name(boundary) if boundary else None,
     }
+
+
+def alarm_arn(stack: Stack, name: str) -> str:
+    """ARN of a CloudWatch alarm, or with wildcards a pattern of such."""
+    return stack.format_arn(
+        service="cloudwatch", resource="alarm", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
 
 
 def objects_arn(stack: Stack, bucket: str, prefix: str = "") -> str:

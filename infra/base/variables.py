@@ -8,7 +8,6 @@ def variables_of(reads: type, section: BaseModel) -> dict[str, str]:
 
     Args:
         reads: class of the function's environment variables; a field that is called as a setting gets its value.
-        section: the settings.
     """
     fields = {name for base in reads.__mro__ for name in getattr(base, "__annotations__", ())}
     values = {name: getattr(section, name) for name in type(section).model_fields if name in fields}

@@ -20,13 +20,11 @@ class AsyncEndpoint(Construct):
 
     Args:
         name: name of the endpoint, fixed, so that a client needs no other stack to know it.
-        package: that is released.
-        model: SageMaker model of that package, for many images.
+        model: SageMaker model of the released package, for many images.
         topics: ARNs of those for `Answers` and for `Failures`.
         bucket_name: name of the bucket for answers, below `batches/answers/` and `batches/failures/`.
         key: encrypts them, and the notifications.
         volume_key: encrypts the instances' volumes; None for SageMaker's own.
-        options: settings of the asynchronous endpoint.
     """
 
     def __init__(

@@ -22,9 +22,6 @@ class EndpointScaling(Construct):
     Args:
         package: the released package, which the endpoint waits for.
         endpoint: the resource that has to be there first.
-        endpoint_name: name of the endpoint.
-        at_least: instances that are always there.
-        at_most: instances at the most.
     """
 
     def __init__(

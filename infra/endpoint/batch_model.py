@@ -14,8 +14,6 @@ class BatchModel(Construct):
     """A model whose role reads images and writes answers in S3, which that of the endpoint for single images may not.
 
     Args:
-        package: that is released.
-        role: that it acts as.
         instance_type: the container is set for.
     """
 

@@ -27,8 +27,6 @@ class Endpoint(Construct):
 
     Args:
         name: name of the endpoint, fixed, so that clients need no other stack to know it.
-        package: that is released.
-        role: that the model acts as.
         options: serverless or on instances.
         capture_to: S3 URI of what is kept of requests, where options say that something is.
         key: encrypts that.

@@ -18,9 +18,7 @@ class EndpointStack(Stack):
     """The endpoints and the batch model, all of which exist while a model package is released.
 
     Args:
-        data: the stack with the buckets.
         release: the stack with their roles, and with the function that updates this one.
-        settings: settings of the environment.
 
     Raises:
         SettingsError: CloudFormation makes no endpoints in the region.

@@ -25,11 +25,6 @@ class ReleaseStack(Stack):
 
     The endpoints' stack itself holds nothing but what a release changes (docs/adr/0033). What settings may take away
     again has a fixed name there, because CloudFormation removes no export that is still imported.
-
-    Args:
-        data: the stack with the buckets.
-        training: the stack with the registry.
-        settings: settings of the environment.
     """
 
     def __init__(

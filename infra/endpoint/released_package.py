@@ -2,9 +2,10 @@
 
 from aws_cdk import CfnCondition, CfnParameter, CfnResource, Fn, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
+
+from infra.base.grants import allow
 
 ARN_PATTERN = r"^(|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/.+)$"
 # How a release marks its own updates among all others of the stack (lambdas/release/stack.py).
@@ -43,7 +44,6 @@ class ReleasedPackage(Construct):
         """Let resources exist while a package is released.
 
         Args:
-            resources: resources of the stack.
             condition: a stricter one.
         """
         for resource in resources:
@@ -69,22 +69,17 @@ def grant_release(grantee: lambda_.Function, *, stack_name: str) -> None:
     CloudFormation acts with the stack's own service role, so who releases needs no rights to SageMaker or IAM.
     """
     arn = _stack_arn(Stack.of(grantee), stack_name, "*")
-    grantee.add_to_role_policy(
-        iam.PolicyStatement(
-            actions=["cloudformation:UpdateStack"],
-            resources=[arn],
-            conditions={
-                "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": list(RELEASED_TYPES)},
-                # ForAllValues holds for a request that names no types, which would be one for all of them.
-                "Null": {"cloudformation:ResourceTypes": "false"},
-            },
-        )
+    allow(
+        grantee,
+        ["cloudformation:UpdateStack"],
+        arn,
+        conditions={
+            "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": list(RELEASED_TYPES)},
+            # ForAllValues holds for a request that names no types, which would be one for all of them.
+            "Null": {"cloudformation:ResourceTypes": "false"},
+        },
     )
-    grantee.add_to_role_policy(
-        iam.PolicyStatement(
-            actions=["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], resources=[arn]
-        )
-    )
+    allow(grantee, ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], arn)
 
 
 def _stack_arn(scope: Stack, stack_name: str, identifier: str) -> str:

@@ -1,12 +1,13 @@
 """Auto-rollback alarms of blue/green deployments."""
 
-from aws_cdk import ArnFormat, Fn, Stack
+from aws_cdk import Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base import metrics
+from infra.base.grants import allow
 from infra.base.sagemaker_role import SageMakerRole
+from infra.base.stack import alarm_arn
 from infra.settings.endpoint import Rollout
 
 # Share of the periods of a span that have to reach the limit: each minute, but half of the times of ten seconds, which
@@ -27,8 +28,6 @@ class RollbackAlarms(Construct):
 
     Args:
         endpoint_name: name of the endpoint, which need not exist: its missing metrics are no reason for alarm.
-        configuration: name of the endpoint configuration.
-        limits: limits of a rollout, from the settings.
     """
 
     def __init__(
@@ -71,15 +70,7 @@ class RollbackAlarms(Construct):
             )
 
     def _add(
-        self,
-        kind: str,
-        period: int,
-        *,
-        metric: str,
-        statistic: str,
-        threshold: float,
-        minutes: int,
-        description: str,
+        self, kind: str, period: int, *, metric: str, statistic: str, threshold: float, minutes: int, description: str
     ) -> None:
         """Add an alarm, which goes off when each of so many minutes, or half of them, reaches the limit."""
         periods = minutes * 60 // period
@@ -99,10 +90,7 @@ class RollbackAlarms(Construct):
             alarm_description=description,
             namespace="AWS/SageMaker",
             metric_name=metric,
-            dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name=dimension, value=value)
-                for dimension, value in dimensions.items()
-            ],
+            dimensions=[{"name": dimension, "value": value} for dimension, value in dimensions.items()],
             statistic=None if percentile else statistic,
             extended_statistic=statistic if percentile else None,
             period=period,
@@ -123,13 +111,7 @@ def allow_look(role: SageMakerRole, *, endpoint_name: str) -> None:
     auto-rollback alarms you specify" (page above, read 2026-11-29): which role that is stands nowhere, so this one and
     the one that deploys (`policy/rights.py`) have it.
     """
-    pattern = Stack.of(role).format_arn(
-        service="cloudwatch",
-        resource="alarm",
-        resource_name=f"{_prefix(endpoint_name)}*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[pattern]))
+    allow(role, ["cloudwatch:DescribeAlarms"], alarm_arn(Stack.of(role), f"{_prefix(endpoint_name)}*"))
 
 
 def _prefix(endpoint_name: str) -> str:

@@ -46,7 +46,6 @@ def _variables(*, workers: int, within: int, beside: int) -> dict[str, str]:
     """The container's variables.
 
     Args:
-        workers: processes that run the handlers.
         within: threads that share one operation; 0 lets TensorFlow take one for each processor.
         beside: threads that run operations side by side.
     """

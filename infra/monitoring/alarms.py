@@ -2,12 +2,13 @@
 
 import re
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.base.assets import ROOT
 from infra.base.metrics import Metric
+from infra.base.stack import alarm_arn
 
 # AlarmDescription (API_PutMetricAlarm).
 _DESCRIPTION = 1024
@@ -20,8 +21,6 @@ class Alarms(Construct):
     Written with the plain resources, as rules are: `aws_cloudwatch_actions` imports half of the CDK.
 
     Args:
-        name: prefix of the alarms' names.
-        topic_arn: ARN of the topic that people subscribe to.
         runbook_url: URL of the page with a section for each alarm.
     """
 
@@ -40,7 +39,7 @@ class Alarms(Construct):
         *,
         at_least: float | None = None,
         below: float | None = None,
-        minutes: int,
+        minutes: int = 5,
         times: int = 1,
         missing: str = "notBreaching",
         tells_silence: bool = False,
@@ -49,7 +48,6 @@ class Alarms(Construct):
 
         Args:
             subject: subject of the alarm, in lower case with hyphens; the runbook's section.
-            metric: that is watched.
             says: one sentence on what is wrong while it is on.
             at_least: goes off where the metric reaches this; or
             below: where it stays below this.
@@ -84,14 +82,7 @@ class Alarms(Construct):
             # A few requests in the night, and one of them slow, are no percentile.
             evaluate_low_sample_count_percentile="ignore" if percentile else None,
         )
-        self.arns.append(
-            Stack.of(self).format_arn(
-                service="cloudwatch",
-                resource="alarm",
-                resource_name=f"{self._name}-{subject}",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            )
-        )
+        self.arns.append(alarm_arn(Stack.of(self), f"{self._name}-{subject}"))
 
     def _description(self, subject: str, says: str) -> str:
         """Alarm description with the runbook's section: whoever gets the mail may not be able to open a page."""

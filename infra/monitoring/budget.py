@@ -19,9 +19,6 @@ class SpendingBudget(Construct):
 
     Args:
         name: name of the environment, with which that of the budget begins.
-        project: value of the tag `project`.
-        topic_arn: ARN of the topic that people subscribe to.
-        options: the budget's settings.
     """
 
     def __init__(

@@ -26,7 +26,6 @@ class Dashboard(Construct):
     Args:
         watched: names of the resources that are shown.
         alarms: ARNs of the alarms whose states stand on top; none without alarms.
-        settings: settings of the environment.
     """
 
     def __init__(

@@ -3,12 +3,12 @@
 import json
 
 from aws_cdk import Annotations, CfnOutput, Stack
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.api.api_stack import ApiStack
 from infra.base.assets import ROOT
 from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.grants import allow
 from infra.base.metrics import MODEL_NAMESPACE
 from infra.base.regions import console, is_available
 from infra.base.sagemaker_role import SageMakerRole
@@ -33,13 +33,7 @@ class MonitoringStack(Stack):
     """The monitoring pipeline and, where settings say so, its schedule, alarms, a dashboard and a budget.
 
     Args:
-        data: the stack with the predictions.
-        training: the stack with the topic and the training pipeline.
-        release: the stack with the function that releases.
-        endpoint: the stack with the endpoint.
-        api: the stack with the API.
         network: VPC that jobs run in; None leaves it to SageMaker.
-        settings: settings of the environment.
     """
 
     def __init__(
@@ -211,12 +205,8 @@ def _grant_monitoring(
     images.grant_pull(role)
     # What was refused and what failed. The action takes "*" only, and no condition about the namespace
     # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html, read 2026-11).
-    role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:GetMetricData"], resources=["*"]))
+    allow(role, ["cloudwatch:GetMetricData"], "*")
     # A metric is no resource: the action takes "*" only, so the namespace confines it.
-    role.add_to_principal_policy(
-        iam.PolicyStatement(
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": MODEL_NAMESPACE}},
-        )
+    allow(
+        role, ["cloudwatch:PutMetricData"], "*", conditions={"StringEquals": {"cloudwatch:namespace": MODEL_NAMESPACE}}
     )

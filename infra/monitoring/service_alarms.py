@@ -26,9 +26,6 @@ class Watched:
         predict: the function that answers images.
         background: functions that nobody waits for, by the alarm's subject.
         dead_letters: queues of events that were given up, by the alarm's subject.
-        training: the training pipeline.
-        monitoring: the monitoring pipeline.
-        endpoint: the endpoint.
     """
 
     predict: str
@@ -40,13 +37,7 @@ class Watched:
 
 
 class ServiceAlarms(Alarms):
-    """The alarms of an environment.
-
-    Args:
-        topic_arn: ARN of the topic that people subscribe to.
-        watched: names of the resources that are watched.
-        settings: settings of the environment.
-    """
+    """The alarms of an environment."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, topic_arn: str, watched: Watched, settings: Settings
@@ -65,7 +56,6 @@ class ServiceAlarms(Alarms):
             metrics.of_api(name, "5XXError", "Average"),  # each request counts as 0 or 1
             f"At least {API_ERROR_PERCENT} % of the requests to the API fail.",
             at_least=API_ERROR_PERCENT / 100,
-            minutes=5,
             times=3,
         )
         self.add(
@@ -73,7 +63,6 @@ class ServiceAlarms(Alarms):
             metrics.of_api(name, "Latency", "p95"),
             f"A request in twenty to the API takes {API_LATENCY_MS / 1000:g} s or longer.",
             at_least=API_LATENCY_MS,
-            minutes=5,
             times=3,
         )
         self.add(
@@ -81,7 +70,6 @@ class ServiceAlarms(Alarms):
             metrics.of_function(watched.predict, "Errors"),
             "The Predict function ended without an answer: out of time or memory, or a fault of its own.",
             at_least=1,
-            minutes=5,
             times=2,
         )
         self.add(
@@ -89,7 +77,6 @@ class ServiceAlarms(Alarms):
             metrics.of_function(watched.predict, "Throttles"),
             "Lambda turned requests to the Predict function away: the account runs as many functions as it may.",
             at_least=1,
-            minutes=5,
             times=2,
         )
 
@@ -101,7 +88,6 @@ class ServiceAlarms(Alarms):
                 metrics.of_function(function, "Errors"),
                 "A function that handles events failed; Lambda tries twice more.",
                 at_least=1,
-                minutes=5,
             )
         for subject, queue in watched.dead_letters.items():
             self.add(
@@ -109,7 +95,6 @@ class ServiceAlarms(Alarms):
                 metrics.of_queue(queue),
                 "Events were given up and wait in a queue for somebody to look; after 14 days they are gone.",
                 at_least=1,
-                minutes=5,
                 # SQS delivers no metrics of a queue that was left alone for over six hours, and what is in it would
                 # seem to be gone; whoever reads or empties it brings them back ("Monitoring Amazon SQS queues using
                 # CloudWatch" and "Available CloudWatch metrics", "Reported if the queue is active", of the developer
@@ -128,7 +113,6 @@ class ServiceAlarms(Alarms):
             metrics.of_endpoint(endpoint, "Invocation5XXErrors", "Average"),
             f"The container answers at least {errors} % of the requests with an error.",
             at_least=errors / 100,
-            minutes=5,
             times=3,
         )
         self.add(
@@ -136,7 +120,6 @@ class ServiceAlarms(Alarms):
             metrics.of_endpoint(endpoint, "ModelLatency", "p90"),
             f"A request in ten spends {latency / 1000:g} s or longer in the model.",
             at_least=latency * metrics.MICROSECONDS,
-            minutes=5,
             times=3,
         )
 
@@ -145,7 +128,7 @@ class ServiceAlarms(Alarms):
             ("training-failed", watched.training, "An execution of the training pipeline failed."),
             ("monitoring-failed", watched.monitoring, "The monitoring pipeline could not look at the model."),
         ):
-            self.add(subject, metrics.of_pipeline(pipeline, "ExecutionFailed"), says, at_least=1, minutes=5)
+            self.add(subject, metrics.of_pipeline(pipeline, "ExecutionFailed"), says, at_least=1)
 
     def _add_model(self, endpoint: str, *, every_hours: int) -> None:
         # What a run found holds until the next one: hours without data change nothing.
@@ -154,7 +137,6 @@ class ServiceAlarms(Alarms):
             metrics.of_model(endpoint, "Drift"),
             "What the model is asked, or answers, differs from what it was evaluated with.",
             at_least=1,
-            minutes=5,
             missing="ignore",
         )
         self.add(
@@ -162,7 +144,6 @@ class ServiceAlarms(Alarms):
             metrics.of_model(endpoint, "PerformanceDrop"),
             "Against readers' labels the model does worse than in its evaluation.",
             at_least=1,
-            minutes=5,
             missing="ignore",
         )
         if every_hours:

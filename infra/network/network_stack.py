@@ -9,11 +9,7 @@ from infra.settings.environment import Settings
 
 
 class NetworkStack(Stack):
-    """The VPC.
-
-    Args:
-        settings: settings of the environment.
-    """
+    """The VPC."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: network"))

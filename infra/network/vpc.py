@@ -10,6 +10,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
 from infra.base.function import Function
+from infra.base.grants import allow
 from infra.base.log_group import LogGroup
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import objects_arn
@@ -30,11 +31,7 @@ SERVICES = {
 
 
 class Network(Construct):
-    """A VPC with one private subnet a zone, no gateway to the internet and no peer.
-
-    Args:
-        settings: settings of the environment.
-    """
+    """A VPC with one private subnet a zone, no gateway to the internet and no peer."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -91,27 +88,25 @@ class Network(Construct):
             "security-group": [self._jobs.security_group_id],
             "subnet": self._subnets(),
         }
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[
-                    *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission"),
-                    *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
-                ],
-                resources=[
-                    self._stack.format_arn(service="ec2", resource=resource, resource_name=name)
-                    for resource, ones in names.items()
-                    for name in ones
-                ],
-            )
+        allow(
+            role,
+            [
+                *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission"),
+                *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
+            ],
+            *[
+                self._stack.format_arn(service="ec2", resource=resource, resource_name=name)
+                for resource, ones in names.items()
+                for name in ones
+            ],
         )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[
-                    *("ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
-                    *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
-                ],
-                resources=["*"],
-            )
+        allow(
+            role,
+            [
+                *("ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
+                *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+            ],
+            "*",
         )
 
     def _place(self, function: Function) -> None:
@@ -124,7 +119,7 @@ class Network(Construct):
             *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
             *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
         ]
-        function.add_to_role_policy(iam.PolicyStatement(actions=interfaces, resources=["*"]))
+        allow(function, interfaces, "*")
         # Lambda needs these rights to place the function, the function's own code does not
         # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html).
         function.add_to_role_policy(

@@ -78,7 +78,6 @@ class SiteEvaluation(Section):
 
         Args:
             pipeline: settings of the training pipeline, which give those of the parameters that both have.
-            parameters: the pipeline's.
         """
         shared = pipeline.model_dump(by_alias=True)
         given = {name: shared[name] for name, parameter in parameters.items() if parameter.setting and name in shared}

@@ -8,11 +8,7 @@ from infra.settings.environment import Settings
 
 
 class AccessLogBucket(Construct):
-    """A bucket for server access logs.
-
-    Args:
-        settings: settings of the environment.
-    """
+    """A bucket for server access logs."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)

@@ -16,10 +16,6 @@ class AuditTrail(Construct):
 
     Access logs come late and some never do; these are complete, signed, and name the role's session. They cost per
     event, which is why settings choose them.
-
-    Args:
-        buckets: whose objects are watched.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, buckets: list[s3.Bucket], settings: Settings) -> None:

@@ -1,11 +1,12 @@
 """KMS key of an environment's data, with a key policy that separates use from administration."""
 
-from aws_cdk import ArnFormat, Aws, DefaultStackSynthesizer, Duration, Stack
+from aws_cdk import Aws, DefaultStackSynthesizer, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.base.removal import removal_policy
+from infra.base.stack import alarm_arn
 from infra.settings.environment import Settings
 
 # No cryptographic operation: who administers the key reads nothing with it.
@@ -26,9 +27,6 @@ class DataKey(kms.Key):
     A key's policy usually leaves everything to the account's IAM policies. This one leaves administration to them, but
     use only to the roles of this environment's stacks, and to people by way of a service: nobody can call Decrypt on
     what they hold in their hands.
-
-    Args:
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
@@ -41,16 +39,6 @@ class DataKey(kms.Key):
             pending_window=None if settings.retain else Duration.days(7),
             policy=_policy(Stack.of(scope), settings.name),
         )
-
-
-def alarms(stack: Stack, name: str) -> str:
-    """Pattern of the ARNs of an environment's alarms."""
-    return stack.format_arn(
-        service="cloudwatch",
-        resource="alarm",
-        resource_name=f"{name}-*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
 
 
 def budgets(stack: Stack, name: str) -> str:
@@ -116,7 +104,7 @@ def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
                     conditions=sent_by(sources),
                 )
                 for sid, service, sources in (
-                    ("AlarmsToTheTopic", "cloudwatch", alarms(stack, name)),
+                    ("AlarmsToTheTopic", "cloudwatch", alarm_arn(stack, f"{name}-*")),
                     ("BudgetsToTheTopic", "budgets", budgets(stack, name)),
                 )
             ),

@@ -36,11 +36,7 @@ PATIENT_KEY = "keys/patients"
 
 
 class DataStack(Stack):
-    """The keys, the buckets and the table of predictions.
-
-    Args:
-        settings: settings of the environment.
-    """
+    """The keys, the buckets and the table of predictions."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: key and buckets"))

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
 from infra.base.role_names import named
@@ -18,11 +19,8 @@ class EncryptedBucket(Construct):
     """A bucket whose grants name the keys they are for.
 
     Args:
-        key: encrypts every object.
         retain: whether the bucket outlives its stack.
-        options: retention settings of the buckets.
         access_logs: bucket that receives the server access logs.
-        lifecycle_rules: further rules.
     """
 
     def __init__(
@@ -139,20 +137,12 @@ class EncryptedBucket(Construct):
 
     def grant_list(self, grantee: iam.IGrantable, *keys: str) -> None:
         """Allow to list the keys that match a pattern."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[self.bucket.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": list(keys)}},
-            )
-        )
+        allow(grantee, ["s3:ListBucket"], self.bucket.bucket_arn, conditions={"StringLike": {"s3:prefix": list(keys)}})
 
     def grant_find(self, grantee: iam.IGrantable) -> None:
         """Allow to learn that an object does not exist, which S3 tells only who may list the bucket."""
         # Such a request names no prefix a condition could be about.
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn])
-        )
+        allow(grantee, ["s3:ListBucket"], self.bucket.bucket_arn)
 
     def grant_write(self, grantee: iam.IGrantable, *keys: str) -> None:
         """Allow to write, not to read or delete, the keys that match a pattern."""
@@ -165,6 +155,4 @@ class EncryptedBucket(Construct):
         self._allow(grantee, ["s3:DeleteObject"], keys)
 
     def _allow(self, grantee: iam.IGrantable, actions: list[str], keys: tuple[str, ...]) -> None:
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=actions, resources=[self.bucket.arn_for_objects(keys_) for keys_ in keys])
-        )
+        allow(grantee, actions, *[self.bucket.arn_for_objects(keys_) for keys_ in keys])

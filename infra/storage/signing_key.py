@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.base.removal import removal_policy
 from infra.base.role_names import named
 from infra.settings.environment import Settings
@@ -22,7 +23,6 @@ class SigningKey(kms.Key):
 
     Args:
         signer_name_prefix: start of the signing role's name, of which the rest is generated in a later stack.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, signer_name_prefix: str, settings: Settings) -> None:
@@ -58,11 +58,8 @@ class SigningKey(kms.Key):
 
     def allow_sign(self, grantee: iam.IGrantable) -> None:
         """Allow to sign; the key's policy has to name the role too."""
-        self._allow(grantee, ["kms:Sign", "kms:DescribeKey"])
+        allow(grantee, ["kms:Sign", "kms:DescribeKey"], self.key_arn)
 
     def allow_verify(self, grantee: iam.IGrantable) -> None:
         """Allow to verify signatures, and to know since when the key is there."""
-        self._allow(grantee, ["kms:Verify", "kms:DescribeKey"])
-
-    def _allow(self, grantee: iam.IGrantable, actions: list[str]) -> None:
-        grantee.grant_principal.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=[self.key_arn]))
+        allow(grantee, ["kms:Verify", "kms:DescribeKey"], self.key_arn)

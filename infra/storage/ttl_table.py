@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
 
@@ -16,7 +17,6 @@ class ExpiringTable(Construct):
     """A DynamoDB table with the key `id`, encrypted with the given key, whose items expire at `expires_at`.
 
     Args:
-        key: encrypts every item.
         retain: whether the table outlives its stack, and can be put back to any second of the last 35 days.
     """
 
@@ -48,22 +48,15 @@ class ExpiringTable(Construct):
     def grant(self, grantee: iam.IGrantable, *actions: str, ids: Sequence[str] = ()) -> None:
         """Allow operations such as `PutItem`, where `ids` are given on items whose ids match one of these patterns."""
         conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(ids)}} if ids else {}
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[f"dynamodb:{action}" for action in actions],
-                resources=[self.table.table_arn],
-                conditions=conditions,
-            )
-        )
+        allow(grantee, [f"dynamodb:{action}" for action in actions], self.table.table_arn, conditions=conditions)
         stack = Stack.of(self)
         # DynamoDB uses the key on behalf of who reads or writes
         # (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html).
         reads = ["kms:Decrypt", "kms:DescribeKey"]
         writes = ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=reads if set(actions) <= {"GetItem", "Scan"} else [*reads, *writes],
-                resources=[self._key.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{stack.region}.{stack.url_suffix}"}},
-            )
+        allow(
+            grantee,
+            reads if set(actions) <= {"GetItem", "Scan"} else [*reads, *writes],
+            self._key.key_arn,
+            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{stack.region}.{stack.url_suffix}"}},
         )

@@ -7,6 +7,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.base.function import Function
+from infra.base.grants import allow
 from infra.base.regions import is_available
 from infra.base.removal import removal_policy
 from infra.settings.environment import Settings
@@ -15,12 +16,7 @@ DESCRIPTION = "Pneumonia classifiers for chest radiographs that passed the quali
 
 
 class ModelRegistry(Construct):
-    """A model package group of a fixed name, so that others can name its packages without depending on its stack.
-
-    Args:
-        name: name of the group.
-        settings: settings of the environment.
-    """
+    """A model package group of a fixed name, so that others can name its packages without depending on its stack."""
 
     def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -46,13 +42,10 @@ class ModelRegistry(Construct):
     def _make_by_a_function(self, removal: RemovalPolicy, settings: Settings) -> None:
         """The group as a custom resource: in some regions SageMaker has model packages and CloudFormation no groups."""
         function = self._purge_function(settings)
-        function.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=[
-                    *("sagemaker:AddTags", "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup"),
-                ],
-                resources=[self._group],
-            )
+        allow(
+            function,
+            ("sagemaker:AddTags", "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup"),
+            self._group,
         )
         tags = {**settings.tags, "environment": settings.environment}
         group = CustomResource(
@@ -87,20 +80,11 @@ class ModelRegistry(Construct):
         purge = Function(
             self, "Purge", name="purge", environment={}, memory_mb=256, timeout_seconds=300, settings=settings
         )
-        purge.add_to_role_policy(
-            iam.PolicyStatement(
-                # "*": the operation names no resource in the service authorization reference.
-                actions=["sagemaker:ListModelPackages"],
-                resources=["*"],
-            )
-        )
-        purge.add_to_role_policy(
-            iam.PolicyStatement(actions=["sagemaker:DeleteModelPackage"], resources=[self._packages])
-        )
+        # "*": the operation names no resource in the service authorization reference.
+        allow(purge, ["sagemaker:ListModelPackages"], "*")
+        allow(purge, ["sagemaker:DeleteModelPackage"], self._packages)
         # Whether its own stack is deleted, or only updated.
-        purge.add_to_role_policy(
-            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Aws.STACK_ID])
-        )
+        allow(purge, ["cloudformation:DescribeStacks"], Aws.STACK_ID)
         return purge
 
     def decisions(self) -> events.EventPattern:
@@ -125,16 +109,14 @@ class ModelRegistry(Construct):
 
     def grant_register(self, grantee: iam.IGrantable) -> None:
         """Allow to add a version to the group."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                # Whether the step describes what it made is not documented, and was not tried (2026-11).
-                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags", "sagemaker:DescribeModelPackage"],
-                resources=[self._group, self._packages],
-            )
+        # Whether the step describes what it made is not documented, and was not tried (2026-11).
+        allow(
+            grantee,
+            ["sagemaker:CreateModelPackage", "sagemaker:AddTags", "sagemaker:DescribeModelPackage"],
+            self._group,
+            self._packages,
         )
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Allow to look at the group's versions."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sagemaker:DescribeModelPackage"], resources=[self._packages])
-        )
+        allow(grantee, ["sagemaker:DescribeModelPackage"], self._packages)

@@ -7,7 +7,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infra.storage.data_key import alarms, budgets, sent_by
+from infra.base.grants import allow
+from infra.base.stack import alarm_arn
+from infra.storage.data_key import budgets, sent_by
 
 
 class Notifications(Construct):
@@ -25,7 +27,7 @@ class Notifications(Construct):
         self._topic = sns.Topic(self, "Resource", master_key=key, enforce_ssl=True)
         self.topic_arn = self._topic.topic_arn
         for service, sources in (
-            ("cloudwatch", alarms(Stack.of(self), name)),
+            ("cloudwatch", alarm_arn(Stack.of(self), f"{name}-*")),
             ("budgets", budgets(Stack.of(self), name)),
         ):
             self._topic.add_to_resource_policy(
@@ -41,8 +43,6 @@ class Notifications(Construct):
 
     def grant_publish(self, grantee: iam.IGrantable) -> None:
         """Allow to publish messages."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.topic_arn])
-        )
+        allow(grantee, ["sns:Publish"], self.topic_arn)
         # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey*")

@@ -18,7 +18,6 @@ class PatientKey(Construct):
 
     Args:
         artifacts: the bucket it lies in.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:

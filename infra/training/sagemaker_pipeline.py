@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra.base.grants import allow
 from infra.base.sagemaker_role import SageMakerRole
 from infra.settings.section import SettingsError
 
@@ -23,11 +24,9 @@ class SageMakerPipeline(Construct):
     """A pipeline and the role that starts its steps.
 
     Args:
-        name: name of the pipeline.
         compiled: file with its definition.
         purpose: what it does, as the role's description names it.
         placeholders: replacement of each `${name}` of the definition.
-        defaults: defaults of its parameters.
         network: `VpcConfig` of its jobs; None for SageMaker's own network.
         training_volume_key: whether volumes of training jobs have the artifacts' key.
 
@@ -74,9 +73,7 @@ class SageMakerPipeline(Construct):
 
     def grant_start(self, grantee: iam.IGrantable) -> None:
         """Allow to start executions."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self.arn])
-        )
+        allow(grantee, ["sagemaker:StartPipelineExecution"], self.arn)
 
     def grant_look_back(self, grantee: iam.IGrantable) -> None:
         """Allow to read past executions: their parameters and steps."""
@@ -89,11 +86,7 @@ class SageMakerPipeline(Construct):
         self._allow_to_read(grantee, "DescribePipelineDefinitionForExecution", "ListPipelineParametersForExecution")
 
     def _allow_to_read(self, grantee: iam.IGrantable, *actions: str) -> None:
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[f"sagemaker:{action}" for action in actions], resources=[self.arn, f"{self.arn}/execution/*"]
-            )
-        )
+        allow(grantee, [f"sagemaker:{action}" for action in actions], self.arn, f"{self.arn}/execution/*")
 
     def run_jobs(self, kind: str, *names: str) -> None:
         """Let the pipeline run jobs.
@@ -113,13 +106,11 @@ class SageMakerPipeline(Construct):
     def allow(self, actions: list[str], resource: str, names: tuple[str, ...]) -> None:
         """Let the pipeline do something with resources of these names, and tag them."""
         stack = Stack.of(self)
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[*actions, "sagemaker:AddTags"],  # every job carries the execution it belongs to
-                resources=[
-                    stack.format_arn(service="sagemaker", resource=resource, resource_name=name) for name in names
-                ],
-            )
+        # Every job carries the execution it belongs to.
+        allow(
+            self.role,
+            [*actions, "sagemaker:AddTags"],
+            *[stack.format_arn(service="sagemaker", resource=resource, resource_name=name) for name in names],
         )
 
 

@@ -29,12 +29,8 @@ class SharedParts:
     Attributes:
         placeholders: what replaces each `${name}` of a definition, without the role made here.
         decode_role: of PreprocessImages.
-        artifacts: the bucket with models, and for what is found.
         key: encrypts volumes.
-        source_code: what the jobs run.
-        images: containers.
         network: where jobs run; None leaves it to SageMaker.
-        settings: of the environment.
     """
 
     placeholders: Mapping[str, str]
@@ -58,7 +54,6 @@ class SitePipeline(Construct):
         writes: those that it writes.
         decodes: whether it takes an archive.
         parameters: the pipeline's, of which settings give the defaults.
-        shared: what it shares with training.
     """
 
     def __init__(
@@ -129,9 +124,7 @@ class Calibration(SitePipeline):
     """The pipeline that calibrates a model, and registers what passes the gates (docs/adr/0044).
 
     Args:
-        registry: that it adds a version to.
         serving: the function that finds the model to compare with.
-        shared: what it shares with training.
     """
 
     def __init__(
@@ -157,9 +150,7 @@ class LabelCalibration(SitePipeline):
     name: shards are radiographs.
 
     Args:
-        registry: that it adds a version to.
         serving: the function that finds the model to compare with.
-        predictions: the table of kept predictions.
         shared: what it shares with training, `PredictionsTableName` among the placeholders.
     """
 

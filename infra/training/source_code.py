@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.base.assets import stage_libraries, stage_source_code
 from infra.base.function import Function
+from infra.base.grants import allow
 from infra.settings.environment import Settings
 from infra.storage.data_stack import CODE_PREFIX
 from infra.storage.encrypted_bucket import EncryptedBucket
@@ -30,7 +31,6 @@ class SourceCode(Construct):
 
     Args:
         artifacts: the bucket they are copied into.
-        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:
@@ -75,9 +75,7 @@ class SourceCode(Construct):
         """An uploaded file in the Publish function's request; lets it read this one object of the asset bucket."""
         asset = assets.Asset(self, construct_id, path=str(path), asset_hash=digest)
         bucket = Stack.of(self).format_arn(service="s3", region="", account="", resource=asset.s3_bucket_name)
-        self._publish.add_to_role_policy(
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{asset.s3_object_key}"])
-        )
+        allow(self._publish, ["s3:GetObject"], f"{bucket}/{asset.s3_object_key}")
         return {
             "FromBucketName": asset.s3_bucket_name,
             "FromKey": asset.s3_object_key,

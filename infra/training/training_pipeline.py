@@ -20,14 +20,9 @@ class TrainingPipeline(SageMakerPipeline):
     """A pipeline from an archive to a registered model.
 
     Args:
-        name: name of the pipeline.
-        placeholders: replacement of each `${name}` of the definition.
         network: `VpcConfig` of its jobs, which then reach nothing; None for SageMaker's own network.
         volume_key: whether volumes of training jobs have the environment's key.
         settings: defaults of its parameters, and which of the compiled definitions it is.
-
-    Raises:
-        SettingsError: the settings name a parameter that the definition has not, or give one of another type.
     """
 
     def __init__(

@@ -2,9 +2,8 @@
 
 import math
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base.assets import source_revision
@@ -12,8 +11,9 @@ from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.endpoint_access import grant_describe
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
+from infra.base.grants import allow
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.stack import deployable, objects_arn
+from infra.base.stack import alarm_arn, deployable, objects_arn
 from infra.base.variables import variables_of
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
@@ -45,9 +45,7 @@ class TrainingStack(Stack):
     """The pipeline, the registry it adds to, and the function that starts it for each upload.
 
     Args:
-        data: the stack with the buckets.
         network: VPC that jobs run in; None leaves it to SageMaker.
-        settings: settings of the environment.
     """
 
     def __init__(
@@ -216,14 +214,7 @@ class TrainingStack(Stack):
             pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
                 detail_type=["CloudWatch Alarm State Change"],
-                resources=[
-                    self.format_arn(
-                        service="cloudwatch",
-                        resource="alarm",
-                        resource_name=alarm,
-                        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                    )
-                ],
+                resources=[alarm_arn(self, alarm)],
                 detail={"alarmName": [alarm], "state": {"value": ["ALARM"]}},
             ),
         )
@@ -290,15 +281,12 @@ def _grant_source(role: SageMakerRole, source: Source) -> None:
     """Allow to read the versions of objects in a folder that an inventory may list, and nothing else of its bucket."""
     stack = Stack.of(role)
     objects = objects_arn(stack, source.bucket, source.prefix)
-    role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:GetObjectVersion"], resources=[objects]))
+    allow(role, ["s3:GetObjectVersion"], objects)
     if source.key_arn:
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["kms:Decrypt"],
-                resources=[source.key_arn],
-                # By S3 alone, as it answers a read of the job, in the key's region.
-                conditions={
-                    "StringEquals": {"kms:ViaService": f"s3.{source.key_arn.split(':')[3]}.{stack.url_suffix}"}
-                },
-            )
+        allow(
+            role,
+            ["kms:Decrypt"],
+            source.key_arn,
+            # By S3 alone, as it answers a read of the job, in the key's region.
+            conditions={"StringEquals": {"kms:ViaService": f"s3.{source.key_arn.split(':')[3]}.{stack.url_suffix}"}},
         )

@@ -19,12 +19,7 @@ from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import DAY_SECONDS, Requests
 
 app = resolver()
-
-
-@cache
-def environment() -> FeedbackEnvironment:
-    """The variables, read once per execution environment."""
-    return FeedbackEnvironment.load()
+environment = cache(FeedbackEnvironment.load)
 
 
 @cache

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -50,12 +49,7 @@ _METRICS = ("auroc", "sensitivity", "specificity", "calibration_error")
 
 app = resolver()
 _seen: dict[str, tuple[float, ServingModel]] = {}
-
-
-@cache
-def environment() -> ModelEnvironment:
-    """The variables, read once per execution environment."""
-    return ModelEnvironment.load()
+environment = cache(ModelEnvironment.load)
 
 
 @cache
@@ -199,9 +193,7 @@ def _population(found: documents.Population | None) -> Population | None:
 
 
 def _evaluation(uri: str) -> Evaluation:
-    parts = urlsplit(uri)
-    body = s3().get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
-    return read_evaluation(json.loads(body))
+    return read_evaluation(json.loads(package_files.open_object(s3(), uri).read()))
 
 
 def _metric(found: Mapping[str, Any] | None) -> Metric:

@@ -14,12 +14,7 @@ from lambdas.api.tables import check_id, dynamodb, moment, not_kept
 from lambdas.http.answers import Answers, origins
 
 app = resolver()
-
-
-@cache
-def environment() -> PredictionsEnvironment:
-    """The variables, read once per execution environment."""
-    return PredictionsEnvironment.load()
+environment = cache(PredictionsEnvironment.load)
 
 
 @cache

@@ -29,8 +29,6 @@ class Service:
     """Routes that raise `Problem` for errors that the caller gets.
 
     Args:
-        app: the resolver with the routes.
-        answers: maker of answers, with the allowed origins.
         requests: the records of its POST requests by their Idempotency-Key, where it takes any.
     """
 

@@ -31,12 +31,7 @@ MAX_DICOM_BYTES = 96 * 1024 * 1024
 """What the Dicom function reads (`lambdas/dicom/uploads.py`), which makes a small PNG of it for the endpoint."""
 
 app = resolver()
-
-
-@cache
-def environment() -> UploadsEnvironment:
-    """The variables, read once per execution environment."""
-    return UploadsEnvironment.load()
+environment = cache(UploadsEnvironment.load)
 
 
 @cache

@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
-
-
-@cache
-def environment() -> Environment:
-    """The variables, read once per execution environment."""
-    return Environment.load()
+environment = cache(Environment.load)
 
 
 @cache

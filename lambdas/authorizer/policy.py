@@ -18,8 +18,6 @@ def policy(subject: str, scopes: frozenset[str], *, prefix: str, method_arn: str
     It names everything the token opens, not only what is asked for now: the gateway remembers it for other paths.
 
     Args:
-        subject: subject of the token.
-        scopes: scopes of the token.
         prefix: stands before the names of this API in scopes.
         method_arn: ARN of what is asked for; its beginning names the API and the stage.
     """

@@ -35,7 +35,6 @@ class Verifier:
     """Checks tokens of one issuer for one audience.
 
     Args:
-        keys: keys of the issuer.
         issuer: required value of `iss`.
         audience: required value of `aud`, or one of its values; `client_id` where there is no `aud`.
         clock: seconds since 1970.

@@ -34,12 +34,7 @@ class EnvelopeError(Exception):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A KMS key of ECC_NIST_P256 that signs and verifies.
-
-    Args:
-        kms: boto3's client.
-        arn: ARN of the key.
-    """
+    """A KMS key of ECC_NIST_P256 that signs and verifies."""
 
     kms: KMSClient
     arn: str

@@ -37,10 +37,8 @@ class Provenance:
     """Signed statements of one deployment.
 
     Args:
-        s3: boto3's client.
         bucket: the artifact bucket.
         key: the deployment's signing key.
-        inspector: looks at what there is now.
     """
 
     s3: S3Client

@@ -55,10 +55,7 @@ def find(
     and model away: then the endpoint has others, and is looked at again.
 
     Args:
-        sagemaker: boto3's client.
         endpoint_name: name of the endpoint, which need not exist.
-        sleep: waits between two looks.
-        seconds: length of the pause.
 
     Raises:
         botocore.exceptions.ClientError: SageMaker refuses to tell.

@@ -107,9 +107,6 @@ def of_version(s3: S3Client, bucket: str, version: int | str, *, newest: int | N
     """The evaluations of a version, by when their documents were written.
 
     Args:
-        s3: boto3's client.
-        bucket: with the artifacts.
-        version: number of the model package.
         newest: how many are read at most; None for all.
 
     Raises:

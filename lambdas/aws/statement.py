@@ -77,8 +77,6 @@ class PackageInspector:
     """Reads what a model package is made of, from the registry and S3, for its statement.
 
     Args:
-        sagemaker: boto3's client.
-        s3: boto3's client.
         fetched: files that are here already, by their S3 URIs.
     """
 

@@ -25,8 +25,6 @@ class Topic:
         Args:
             event: name of what happened, a message attribute by which subscriptions can filter.
             subject: subject in ASCII; cut to what SNS takes.
-            message: the text.
-            attributes: further message attributes.
         """
         self.sns.publish(
             TopicArn=self.arn,

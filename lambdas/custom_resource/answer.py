@@ -40,8 +40,6 @@ def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], faile
     write.
 
     Args:
-        event: the request.
-        logger: logger of the function.
         act: does it, and says in a few words what was done; harmless to repeat.
         failed: one sentence without its end, to which the error is added.
     """

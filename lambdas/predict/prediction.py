@@ -35,10 +35,8 @@ class Exchange:
     """Request in progress: its event, its answer's headers, and what is logged about it.
 
     Attributes:
-        event: the proxy event.
         reply: makes its answer; its request id is also the id of a prediction.
         started: `time.perf_counter` at its beginning.
-        log_fields: members of its log line.
         headers: headers of the answer, besides those that all have.
         kept: whether the prediction can be read again, once it is made.
     """

@@ -31,7 +31,6 @@ class Results:
         """Keep an answer under its id, and beside it what model_code/monitoring reads.
 
         Args:
-            answer: answer to the client.
             prediction: prediction of the model, which says more than the client gets.
 
         Raises:

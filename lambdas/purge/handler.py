@@ -70,10 +70,6 @@ def _change(event: dict[str, Any]) -> str:
 
 
 def _is_deleted(stack: str) -> bool:
-    """Whether a stack is being deleted, as opposed to updated or rolled back.
-
-    Args:
-        stack: ARN of the stack.
-    """
+    """Whether a stack is being deleted, as opposed to updated or rolled back."""
     (found,) = cloudformation().describe_stacks(StackName=stack)["Stacks"]
     return found["StackStatus"] == "DELETE_IN_PROGRESS"

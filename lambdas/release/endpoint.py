@@ -54,7 +54,6 @@ class ServingEndpoint:
         """Ask the endpoint whether a package is what it serves.
 
         Args:
-            package_arn: the package.
             served_digest: digest of its files as it was signed; None where none was.
 
         Raises:

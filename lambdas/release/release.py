@@ -85,11 +85,6 @@ class Release:
         guards the traffic, as with a serverless endpoint, nobody else would. So is one whose package was rejected
         while it was rolled out.
 
-        Args:
-            token: token of the update.
-            status: status that it ended with.
-            stack_arn: the stack's.
-
         Raises:
             botocore.exceptions.ClientError: nothing was said; the event has to be delivered again.
         """

@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 logger = Logger()
-
-
-@cache
-def environment() -> Environment:
-    """The variables, read once per execution environment."""
-    return Environment.load()
+environment = cache(Environment.load)
 
 
 @cache

@@ -46,7 +46,6 @@ class Site:
     Args:
         document: the OpenAPI document with every way to authenticate.
         authentication: the one of them that this deployment has.
-        answers: maker of answers, with the allowed origins.
         max_image_bytes: largest image in a request; the page sends larger ones to the bucket first.
         upload_origin: where the page may send large images besides its own origin; empty for nowhere.
         sign_in: JSON with `client_id`, `authorization_endpoint`, `token_endpoint` and `scope`, by which a person at

@@ -156,13 +156,10 @@ def start(
     """Start a pipeline on a copy; returns the execution's ARN.
 
     Args:
-        sagemaker: boto3's client.
-        pipeline_name: name of the pipeline.
         archive_uri: S3 URI of the copy, or of the inventory.
         token: makes it idempotent: the same token gives the same execution, however often asked.
         name: shown in SageMaker Studio.
         description: what started it.
-        parameters: of the pipeline, besides the archive.
     """
     given = {**archives.parameters(archive_uri), **(parameters or {})}
     answer = sagemaker.start_pipeline_execution(

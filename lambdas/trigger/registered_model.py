@@ -26,7 +26,6 @@ class RegisteredModel:
     """A version of the model registry.
 
     Attributes:
-        arn: of its package.
         model_uri: S3 URI of its artifact.
         evaluation_uri: S3 URI of its evaluation.json.
         image_size: edge of its images in pixels; None of a version of before sizes were registered, which leaves it to
@@ -85,7 +84,6 @@ def named_by(sagemaker: SageMakerClient, packages_arn: str, upload: Upload) -> R
     """The version that an upload's key names.
 
     Args:
-        sagemaker: boto3's client.
         packages_arn: ARN of the group's packages, without the version.
         upload: below `EVALUATE_PREFIX` or `CALIBRATE_PREFIX`.
 

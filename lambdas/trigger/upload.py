@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from model_code.contract.archives import INVENTORY_SUFFIX, REPORT_SUFFIX
+from model_code.contract.archives import INVENTORY_SUFFIX, REPORT_SUFFIX, copy_token
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -50,7 +49,7 @@ class Upload:
     @property
     def token(self) -> str:
         """64 hexadecimal characters that stand for this version: folder of its copy and ClientRequestToken."""
-        return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
+        return copy_token(self.bucket, self.key, self.version_id)
 
     @property
     def purpose(self) -> str:

@@ -15,22 +15,18 @@ import threading
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.containers.hosted_model import HostedModel
 from local.containers.liveness import Limits, Liveness
-from local.core.api import ApiError
+from local.core.api import ApiError, Cloud
 from local.core.child_process import end
 from model_code.export.unpacking import UnpackError, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local.containers.hosted_model import HostedModel
-    from local.core.api import Cloud
 
 logger = logging.getLogger("endpoints")
 
@@ -66,14 +62,12 @@ class Container:
     """The serving process of one model: `local.containers.serving`.
 
     Args:
-        cloud: embedded cloud that has the artifact and gets the logs.
         owner: name of what it runs for, in messages: a production variant or a job.
         directory: folder for its files; it makes one of its own below, and removes that.
         log_group: CloudWatch log group of its lines.
         stream: prefix of its log stream's name.
         model: model that it serves. The artifact is read and the logs are written with the model's role.
         environment: variables besides the model's own.
-        limits: patience with a process that does not answer.
     """
 
     def __init__(

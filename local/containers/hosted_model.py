@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.core.api import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local.core.api import Cloud
+from local.core.api import ApiError, Cloud
 
 
 @dataclass(frozen=True)
@@ -25,10 +21,6 @@ class HostedModel:
 
 def hosted_model(cloud: Cloud, name: str) -> HostedModel:
     """Look a model up.
-
-    Args:
-        cloud: embedded cloud that the model and its package are registered in.
-        name: name of the model.
 
     Raises:
         ApiError: it does not exist, or is one that the laptop cannot serve.

@@ -10,11 +10,8 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,6 @@ class Liveness:
 
     Args:
         ping: asks the process, with a time limit in seconds; whether it said that it is well.
-        limits: patience with it.
         clock: seconds that pass.
     """
 

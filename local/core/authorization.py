@@ -6,11 +6,9 @@ that reference gives no resource type, such as a List, is checked on `*`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from typing import Any
 
 # Parameter that names the resource -> resource type of its ARN, in the order in which they are looked for.
 _NAMED_BY = {
@@ -66,8 +64,6 @@ def required_permissions(operation: str, request: Mapping[str, Any], account: st
     Args:
         operation: such as `StartPipelineExecution` or `InvokeEndpoint`.
         request: its parameters by the names of the service model.
-        account: the account of the ARNs.
-        region: the region of the ARNs.
 
     Returns:
         One permission for each resource the request names, then `iam:PassRole` for each role it hands to SageMaker.

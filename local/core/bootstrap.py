@@ -7,10 +7,9 @@ here, so the image repository is left out.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from local.core.api import Cloud
+from local.core.api import Cloud
 
 QUALIFIER = "hnb659fds"
 # The newest template version that aws-cdk-lib 2.275 can ask for; it asks for at least 6.

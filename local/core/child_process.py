@@ -8,12 +8,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
@@ -34,8 +32,6 @@ class Command:
     """A command that runs beside this process; as a context manager it does not outlast the block.
 
     Args:
-        words: program and arguments.
-        cwd: working directory.
         environment: all of its environment variables.
         capture: whether its output is kept for `wait`, instead of going to the terminal. A command whose output is kept
             is the first of a process group of its own: what it started ends with it.

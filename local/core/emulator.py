@@ -33,8 +33,9 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import hypercorn.asyncio
@@ -48,11 +49,8 @@ from ministack.services.cloudformation import provisioners, stacks
 
 from local.core.api import ApiError
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    Response = tuple[int, dict[str, str], bytes]
-    RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
+Response = tuple[int, dict[str, str], bytes]
+RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
 
 
 _DEPLOYED_SERVICES = (
@@ -163,7 +161,6 @@ def enforce(access_key: str, action: str, resource: str, region: str, context: M
         access_key: access key from `caller_key`, or of a session made by `AssumeRole`.
         action: such as `sagemaker:InvokeEndpoint`.
         resource: ARN of what is acted on, or `*`.
-        region: region that the request was sent to.
         context: condition keys of the request.
 
     Raises:

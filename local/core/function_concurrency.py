@@ -108,12 +108,6 @@ class Environments:
     ) -> tuple[Any, str]:
         """Lease a free worker that runs, or start one, whichever can be had first.
 
-        Args:
-            func_name: name of the function.
-            config: its configuration.
-            code_zip: its bundle.
-            qualifier: its version.
-
         Returns:
             The worker, and "reused" or "spawn"; None and "func_cap" where the request is throttled. A worker that
             fails to start is tried again by its invocation, whose answer tells of it.

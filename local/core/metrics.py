@@ -20,15 +20,13 @@ import contextvars
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import cloudwatch, lambda_svc
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    Point = dict[str, Any]
+Point = dict[str, Any]
 
 _MINUTE = 60
 # Younger points keep their time, by which alarms of ten seconds judge.

@@ -13,13 +13,11 @@ after `s3._record_object_version` and `s3._record_delete_marker`, called for eac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _BUCKET = "AWS::S3::Bucket"
 # By bucket, the prefixes of keys whose noncurrent versions expire in a day.

@@ -39,12 +39,7 @@ _SERVICE_MODEL = botocore.session.Session().get_service_model("sagemaker")
 
 
 class Registry:
-    """SageMaker's stored resources in one account and region.
-
-    Args:
-        account: twelve digits.
-        region: such as `us-east-1`.
-    """
+    """SageMaker's stored resources in one account and region."""
 
     def __init__(self, account: str, region: str) -> None:
         self._account = account

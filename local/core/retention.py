@@ -14,14 +14,12 @@ each item that is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 MOST_STREAMS = 1_000
 """Streams of a function's log group: the invocations that can be read."""

@@ -136,7 +136,6 @@ def upload(s3: Any, source: Path, uri: str, kms_key: str | None = None) -> None:
     """Store a file at a URI, or every file of a directory below it.
 
     Args:
-        s3: a boto3 client that acts as the job's role.
         source: a file or a directory; a directory that does not exist is an empty one.
         uri: S3 URI of the object, or the prefix.
         kms_key: ARN or id of the key to encrypt with.

@@ -31,9 +31,6 @@ def fidelity() -> str:
 def laptop(text: str) -> str:
     """docs/laptop.md with its list as the rows are.
 
-    Args:
-        text: current text of the page.
-
     Raises:
         ValueError: it has no place for the list.
     """

@@ -54,7 +54,6 @@ class AsyncInference:
     """The queues of asynchronous endpoints.
 
     Args:
-        cloud: embedded cloud with inputs, answers and topics.
         serving: enters what serves an endpoint now.
         ask: one container's answer, or an `ApiError` with what it said instead.
     """
@@ -73,7 +72,6 @@ class AsyncInference:
         """Queue a request.
 
         Args:
-            name: name of the endpoint.
             headers: headers of InvokeEndpointAsync, in lower case.
             body: the input itself, at most 128,000 bytes, where no header names it.
 

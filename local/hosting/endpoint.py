@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local.hosting.fleet import Fleet
+from local.hosting.fleet import Fleet
 
 # DescribeEndpoint's statuses as endpoint state change events spell them.
 _EVENT_STATUS = {

@@ -8,15 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local.core.api import Cloud
+from local.core.api import Cloud
 
 logger = logging.getLogger("endpoints")
 
@@ -32,11 +30,7 @@ _Metric = tuple[str, str, str, str, str]
 
 
 class EndpointMetrics:
-    """Collects what each invocation was like, and publishes it once a second.
-
-    Args:
-        cloud: whose CloudWatch gets it.
-    """
+    """Collects what each invocation was like, and publishes it once a second."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -51,7 +45,6 @@ class EndpointMetrics:
         """Count one invocation.
 
         Args:
-            endpoint: name of the endpoint.
             config: name of the endpoint configuration whose process was asked.
             variant: that was asked.
             status: status that the container answered with; 0 when it did not.

@@ -11,23 +11,18 @@ import contextlib
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from local.containers.container import Container
+from local.containers.container import Answer, Container
 from local.containers.hosted_model import hosted_model
-from local.core.api import ApiError
+from local.core.api import ApiError, Cloud
 from local.core.machine_errors import words
 from local.hosting.async_inference import AsyncInference
 from local.hosting.endpoint import Endpoint
 from local.hosting.fleet import Fleet, Variant
 from local.hosting.invocations import Invocations
 from local.hosting.traffic import Rollout, rollout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local.containers.container import Answer
-    from local.core.api import Cloud
 
 # "Amazon SageMaker endpoints and quotas": payload of an invocation.
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -44,11 +39,7 @@ class _RolledBackError(Exception):
 
 
 class Endpoints:
-    """The endpoints of one account and region.
-
-    Args:
-        cloud: embedded cloud with models, artifacts, logs and events.
-    """
+    """The endpoints of one account and region."""
 
     OPERATIONS = frozenset({"CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint", "ListEndpoints"})
 
@@ -90,9 +81,7 @@ class Endpoints:
         """Send a request to an endpoint's container.
 
         Args:
-            name: the endpoint.
             body: payload, at most 6 MiB (4 MiB when serverless).
-            headers: HTTP headers for the container.
             target_variant: the production variant to ask; by weight without it.
 
         Raises:
@@ -120,19 +109,7 @@ class Endpoints:
             return self._invocations.ask(name, variant, body, headers, began=began)
 
     def invoke_async(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """Queue the object at `InputLocation`, or the body, for an asynchronous endpoint.
-
-        Args:
-            name: the endpoint.
-            headers: headers of InvokeEndpointAsync, in lower case.
-            body: the input, where no header names it.
-
-        Returns:
-            `InferenceId`, `OutputLocation` and `FailureLocation`.
-
-        Raises:
-            ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, or a wrong request.
-        """
+        """Queue the object at `InputLocation`, or the body, of a request: see `AsyncInference.submit`."""
         return self._queue.submit(name, headers, body)
 
     def shutdown(self) -> None:

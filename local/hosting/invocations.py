@@ -25,11 +25,7 @@ _SHADOW_REQUESTS = 4
 
 
 class Invocations:
-    """Asks the containers of one account and region.
-
-    Args:
-        cloud: embedded cloud that metrics are published to.
-    """
+    """Asks the containers of one account and region."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -50,10 +46,7 @@ class Invocations:
         """Invoke one container, and count its answer in the endpoint's metrics.
 
         Args:
-            name: name of the endpoint.
             variant: whose container is asked.
-            body: the payload.
-            headers: HTTP headers for the container.
             timeout: seconds that the container has.
             began: when the request came, on the monotonic clock; now without it.
 

@@ -6,13 +6,11 @@ Source: "Blue/Green Deployments" and API_DeploymentConfig of the SageMaker devel
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.core.api import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SIZES = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
 # "The value must be less than or equal to 50% of the variant's total instance count" (API_TrafficRoutingConfig, of

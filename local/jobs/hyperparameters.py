@@ -41,8 +41,6 @@ def draw(ranges: Mapping[str, Any], seed: int, number: int) -> dict[str, str]:
 
     Args:
         ranges: `ParameterRanges`, checked.
-        seed: random seed of the tuning job.
-        number: number of the training job in the tuning job.
     """
     source = random.Random(f"{seed}/{number}")  # noqa: S311 - a search is to be repeatable
     return {name: drawn(source) for name, drawn in sorted(_draws(ranges), key=lambda item: item[0])}

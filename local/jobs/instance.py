@@ -17,7 +17,6 @@ class Instance:
     Attributes:
         host: `algo-1`, `algo-2` and so on.
         directory: what its command sees as `/opt/ml`.
-        log: takes its command's output.
     """
 
     host: str

@@ -23,8 +23,6 @@ class Job(ABC):
     """Base of processing, training, tuning and transform jobs.
 
     Args:
-        cloud: embedded cloud with the job's data, logs and role.
-        arn: ARN of the job.
         name: name of the job, and of its directory.
         request: the checked request that created it.
 

@@ -39,7 +39,6 @@ class JobProcess:
     Args:
         command: program and arguments.
         environment: all of its environment variables.
-        directory: working directory.
         line: gets every line of stdout and stderr, as one stream in order.
     """
 

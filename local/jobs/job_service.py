@@ -45,11 +45,7 @@ _KINDS = {
 
 
 class JobService:
-    """Keeps every job since the cloud was started and runs each as local processes.
-
-    Args:
-        cloud: embedded cloud with the jobs' data, logs and roles.
-    """
+    """Keeps every job since the cloud was started and runs each as local processes."""
 
     OPERATIONS = frozenset(
         f"{verb}{kind}Job{'s' if verb == 'List' else ''}"

@@ -71,7 +71,6 @@ def script_hyperparameters(own: Mapping[str, Any], script: Mapping[str, Any], jo
     Args:
         own: the toolkit's own hyperparameters, from `decode`.
         script: the script's, from `decode`.
-        job_name: name of the training job.
     """
     if TUNING_METRIC not in own:
         return dict(script)
@@ -132,7 +131,6 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
     Args:
         base: the directory that stands for `/opt/ml`.
         files: files from `configuration`.
-        job_name: name of the training job.
     """
     own, script = decode(files["hyperparameters.json"])
     hyperparameters = script_hyperparameters(own, script, job_name)
@@ -211,11 +209,6 @@ def failure(lines: Iterable[str], code: int, ran: str) -> str:
     Of the script's output everything is kept from the first line on that names an exception; without such a line that
     is nothing (`watch` and `check_error` in process.py). The toolkit reads in pieces, and may break a line at the end
     of one.
-
-    Args:
-        lines: the script's output.
-        code: its exit code.
-        ran: its command.
     """
     kept: dict[str, None] = {}
     for line in lines:

@@ -99,10 +99,6 @@ class TuningJob(Job):
     Differences to AWS: the search is at random (see above) and no training job is stopped early; nothing is retried.
 
     Args:
-        cloud: embedded cloud that it acts in.
-        arn: ARN of the job.
-        name: name of the job.
-        request: the checked request that created it.
         train: creates and starts a training job.
     """
 

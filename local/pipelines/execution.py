@@ -36,12 +36,9 @@ class Execution:
     on one machine. Cache settings are ignored too: every step runs.
 
     Args:
-        cloud: embedded cloud that it acts in.
-        jobs: runs the jobs of Processing, Training and Tuning steps.
         pipeline: DescribePipeline's answer at the start; the execution keeps to it.
         definition: the pipeline's definition, checked.
         parameters: typed, complete.
-        request: request of StartPipelineExecution.
 
     Attributes:
         status: `Executing`, `Stopping`, `Stopped`, `Failed` or `Succeeded`.

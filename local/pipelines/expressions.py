@@ -84,7 +84,6 @@ def look_up(document: Any, path: Sequence[str | int], whole: str) -> Any:
     """Follow a path into a JSON document; a list is entered by position, or by its elements' name member.
 
     Args:
-        document: the JSON document.
         path: names and positions from `tokens`.
         whole: the reference as written, for the error.
 

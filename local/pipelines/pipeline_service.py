@@ -21,9 +21,6 @@ class PipelineService:
 
     The pipeline itself is kept by the control plane: a start reads its definition with DescribePipeline, checks all of
     it, and the execution keeps to what was read. Executions last as long as this process.
-
-    Args:
-        cloud: embedded cloud that the executions act in.
     """
 
     OPERATIONS = JobService.OPERATIONS | {

@@ -42,12 +42,9 @@ class StepRunner:
     """Performs the steps of one execution.
 
     Attributes:
-        cloud: embedded cloud that they act in.
-        jobs: runs the jobs of Processing, Training and Tuning steps.
         pipeline: DescribePipeline's answer, for name, ARN and role.
         definition: the pipeline's definition, checked.
         parameters: parameters of the execution, typed.
-        arn: ARN of the execution.
         created: when the execution was, epoch seconds.
         properties: properties of the steps that have succeeded; grows while the execution runs.
     """

@@ -7,6 +7,7 @@ the same key.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -30,6 +31,11 @@ _URI = re.compile(
     rf"s3://{BUCKET}/(?:(?P<train>{DATASETS}/[0-9a-f]{{64}}/(?:{_FILES}))"
     rf"|(?P<evaluate>{FOLDERS['evaluate']}/[0-9a-f]{{64}}/{re.escape(ZIP)}))"
 )
+
+
+def copy_token(bucket: str, key: str, version_id: str) -> str:
+    """64 hexadecimal digits that stand for a version of an upload: the folder of its copy, and what starts it once."""
+    return hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()
 
 
 def token(key: str) -> str | None:

@@ -1,7 +1,8 @@
 """Documents that travel between jobs, functions and commands, each with the number of its schema, and their reader.
 
 `read_...` takes a document of the current number or of an earlier one, and fills in what the earlier ones lack: who
-reads need not know when a member came. Before schema 1 documents had no number; that counts as 0.
+reads need not know when a member came. Before schema 1 documents had no number; that counts as 0. One of a later
+number, and what is no document, raises `DocumentError`.
 """
 
 from __future__ import annotations
@@ -296,47 +297,27 @@ def map_cells(described: Mapping[str, Any]) -> int:
 
 
 def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
-    """A dataset card.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
+    """A dataset card."""
     return cast("DatasetCard", current(document, "dataset card", DATASET_CARD, {"masks": 0}, with_current_names))
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
-    """A model's metadata. TensorFlow computes an older model without an engine; before schema 2 nothing is guaranteed.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
+    """A model's metadata. One without an engine is for TensorFlow; before schema 2 nothing is guaranteed."""
     return cast("Metadata", current(document, "model's metadata", METADATA, _EARLIER_METADATA, with_current_names))
 
 
 def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
-    """An evaluation.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
+    """An evaluation."""
     return cast("Evaluation", current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_engine))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
-    """An evaluation on a site's radiographs.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
+    """An evaluation on a site's radiographs."""
     return cast("SiteEvaluation", current(document, "site evaluation", SITE_EVALUATION, {}, with_current_names))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:
-    """A reference; before schema 1 its number was called `version`, and 1 already.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
+    """A reference; before schema 1 its number was called `version`, and 1 already."""
     return cast("Reference", current(document, "model's reference", REFERENCE, _EARLIER_REFERENCE, _of_version))
 
 
@@ -350,8 +331,6 @@ def current(
     """A document with the members of today's.
 
     Args:
-        document: as it was read.
-        name: for the error.
         number: number of today's schema.
         absent: members that earlier numbers lack.
         upgrade: change of an earlier one besides those.

@@ -59,7 +59,6 @@ def add_flags(parser: argparse.ArgumentParser, settings: Any) -> None:
     """Give a command line a required flag for each field of a dataclass whose types are int, float and str.
 
     Args:
-        parser: parser of the command line.
         settings: the dataclass; its field `psi_limit` becomes `--psi-limit`.
     """
     for field in dataclasses.fields(settings):
@@ -72,7 +71,6 @@ def check(values: Mapping[str, Value], table: Mapping[str, Parameter]) -> None:
 
     Args:
         values: values by field, such as `psi_limit`; others than the table's are passed over.
-        table: parameters by name.
 
     Raises:
         JobError: naming every value that is not accepted, and what would be.

@@ -29,7 +29,6 @@ def figure(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any] | None
     """A metric with its 95 % interval; None where an evaluation has none of that name.
 
     Args:
-        evaluation: the document.
         name: name in METRICS.
     """
     section, key = METRICS[name]

@@ -390,7 +390,6 @@ def problems(values: Mapping[str, Value], parameters: Iterable[Parameter]) -> li
 
     Args:
         values: by the parameters' fields; others are passed over.
-        parameters: parameters of one pipeline.
     """
     found = (parameter.problem(values[parameter.field]) for parameter in parameters if parameter.field in values)
     return [sentence for sentence in found if sentence]

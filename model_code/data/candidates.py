@@ -170,7 +170,6 @@ def list_candidates(archive: Members, purpose: str = "train") -> Listing:
     """Sort an archive's members into labelled radiographs and the rest.
 
     Args:
-        archive: opened.
         purpose: one of `layout.PURPOSES`.
 
     Raises:

@@ -28,25 +28,16 @@ from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """The first line of a manifest.
+    """The first line of a manifest. What is not named here is of the whole archive, as in `candidates.Listing`.
 
     Attributes:
-        archive_uri: of the archive.
         image_size: edge of the decoded images in pixels.
         host: position of the host that wrote it, from 0.
         hosts: how many shared the work.
         candidates: labelled files of the whole archive.
         lines: labelled files of this host.
         shards: number of the host's shards.
-        metadata_files: files of the whole archive that file managers left in it.
-        masks: segmentation masks of the whole archive.
-        unlabelled: images of the whole archive in no folder with a label's name.
-        not_images: its other files.
-        table: its table of labels, if it has one.
-        mismatched: what does not fit in the table, by reason.
-        revisions: of the archive's labels by readers.
         folder: of the bucket whose objects an inventory lists; "" of a zip archive.
-        schema: number of the manifest's schema.
     """
 
     archive_uri: str
@@ -77,7 +68,6 @@ class Facts:
     """Facts of a file's content besides its pixels and their fingerprint.
 
     Attributes:
-        bytes: size of the file.
         width: in pixels, as the file declares.
         height: likewise.
         format: JPEG, PNG or DICOM.

@@ -56,20 +56,14 @@ _LEFT_OUT = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Radiograph:
-    """One decoded image of the archive.
+    """One decoded image of the archive. What is not named here is as in `candidates.Candidate`.
 
     Attributes:
-        path: name inside the archive.
-        label: NORMAL or PNEUMONIA.
-        folder: train, validation or test when the archive says so, else None.
-        patient: key of the patient.
-        subtype: bacteria, virus or "".
         sha256: hex digest of the file's bytes.
         position: which of the decoded records holds its pixels.
         width: of the file, in pixels.
         height: of the file, in pixels.
         groups: subgroups that a DICOM file names, as JSON, or ""; only what writes shards needs them.
-        reviewed: the label that readers gave it where that is another, else "".
     """
 
     path: str
@@ -343,7 +337,6 @@ def take_patients(
     Args:
         images: of different content.
         fraction: of the images, between 0 and 1.
-        rng: chooses the patients.
         pairs: near-duplicates among them.
     """
     # Patients whom near-duplicates connect stay on one side, as if they were one.

@@ -31,10 +31,8 @@ def write_shards(directory: Path, name: str, images: Iterable[tuple[Radiograph, 
     """Write images as `<name>-00000-of-00004.tfrecord` and so on, in the order given, dealt out one by one.
 
     Args:
-        directory: where the shards go.
         name: how their names begin, for example with the split.
         images: each radiograph with its pixels (uint8, row by row); read once.
-        count: number of shards.
     """
     writers = [tf.io.TFRecordWriter(str(directory / shard)) for shard in shard_names(name, count)]
     for index, (image, pixels) in enumerate(images):

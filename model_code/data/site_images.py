@@ -69,13 +69,7 @@ def usable(decoded: Decoded, report: Path) -> SiteImages:
 
 
 def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) -> Path:
-    """Shards of some of an archive's images in a new folder, which they are named after.
-
-    Args:
-        directory: the folder.
-        images: the images.
-        decoded: the archive that they are of.
-    """
+    """Shards of some of an archive's images in a new folder, which they are named after."""
     directory.mkdir()
     records = [decoded.records[image.position] for image in images]
     copy(records, directory, directory.name, shard_count(len(images), decoded.header.image_size))

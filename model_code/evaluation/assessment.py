@@ -30,8 +30,6 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     What does not depend on the prevalence stays what it is.
 
     Args:
-        scores: scores of the exported model.
-        metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
     drawn, target = weights, metadata["target_prevalence"]
@@ -321,24 +319,15 @@ def _sizes(measure: _Measure) -> list[dict[str, Any]]:
     """Metrics of originals with fewer pixels than the median, and of the others."""
     scores = measure.scores
     median = float(np.median(scores.areas))
-    rows = []
-    for title, inside in (
-        (f"original below {median / 1e6:.2f} megapixels", scores.areas < median),
-        (f"original of {median / 1e6:.2f} megapixels or more", scores.areas >= median),
-    ):
-        if len(np.unique(scores.labels[inside])) == 2 and not inside.all():
-            decisions = measure.decisions(inside)
-            rows.append(
-                {
-                    "title": title,
-                    "by": "image size",
-                    **_counts(measure, inside),
-                    "true_positive_rate": decisions["true_positive_rate"],
-                    "true_negative_rate": decisions["true_negative_rate"],
-                    "auc": measure.auroc(inside),
-                }
-            )
-    return rows
+    halves = {
+        f"original below {median / 1e6:.2f} megapixels": scores.areas < median,
+        f"original of {median / 1e6:.2f} megapixels or more": scores.areas >= median,
+    }
+    return [
+        _row(measure, title, "image size", inside)
+        for title, inside in halves.items()
+        if len(np.unique(scores.labels[inside])) == 2 and not inside.all()
+    ]
 
 
 def _named(measure: _Measure) -> list[dict[str, Any]]:
@@ -348,22 +337,23 @@ def _named(measure: _Measure) -> list[dict[str, Any]]:
         names = np.asarray([group.get(kind, "") for group in measure.scores.groups])
         for name in sorted(set(names.tolist()) - {""}):
             inside = names == name
-            counts = _counts(measure, inside)
             both = len(np.unique(measure.scores.labels[inside])) == 2
-            if not both or inside.all() or counts["patients"] < MIN_PATIENTS:
-                continue
-            decisions = measure.decisions(inside)
-            rows.append(
-                {
-                    "title": f"{kind} {name}",
-                    "by": kind,
-                    **counts,
-                    "true_positive_rate": decisions["true_positive_rate"],
-                    "true_negative_rate": decisions["true_negative_rate"],
-                    "auc": measure.auroc(inside),
-                }
-            )
+            if both and not inside.all() and _counts(measure, inside)["patients"] >= MIN_PATIENTS:
+                rows.append(_row(measure, f"{kind} {name}", kind, inside))
     return rows
+
+
+def _row(measure: _Measure, title: str, by: str, inside: Any) -> dict[str, Any]:
+    """Metrics of a subgroup with both labels."""
+    decisions = measure.decisions(inside)
+    return {
+        "title": title,
+        "by": by,
+        **_counts(measure, inside),
+        "true_positive_rate": decisions["true_positive_rate"],
+        "true_negative_rate": decisions["true_negative_rate"],
+        "auc": measure.auroc(inside),
+    }
 
 
 def _counts(measure: _Measure, inside: Any) -> dict[str, Any]:

@@ -23,7 +23,6 @@ class Side:
     """Side of a comparison: a model's scores of the test split, threshold, image size and dataset.
 
     Attributes:
-        scores: scores of the test split.
         threshold: probability at or above which it calls PNEUMONIA.
         image_size: edge in pixels of the images it takes.
         dataset: content hash of the dataset it was trained on.

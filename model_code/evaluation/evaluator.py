@@ -75,7 +75,6 @@ class Evaluator:
 
     Args:
         settings: what it is held against.
-        model: the candidate.
         test: directory with the test shards.
         size: edge in pixels of the images in the shards.
         directory: folder to unpack into.

@@ -31,7 +31,6 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
     Args:
         evaluation: the document of `assessment.document`, with its "engine" and its "comparison".
-        limits: of the pipeline's parameters.
 
     Returns:
         "passed", "message" (a sentence for each failed gate, or one that all passed) and "checks", one for each gate:

@@ -95,7 +95,6 @@ def check(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, flo
 
     Args:
         scores: of all of them.
-        metadata: of the model.
         limits: see `site_verdict.check_limits`.
     """
     basis, described = measured(scores), metadata["out_of_distribution"]
@@ -109,15 +108,7 @@ def check(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, flo
 def assess(
     scores: TestScores, metadata: dict[str, Any], own: Mapping[str, Any], limits: Mapping[str, float]
 ) -> Assessed:
-    """Assess a model on a site's radiographs.
-
-    Args:
-        scores: of all of them.
-        metadata: of the model.
-        own: its evaluation on its own test split.
-        limits: see `site_verdict.check_limits`.
-
-    """
+    """Assess a model on a site's radiographs: `check`, beside its evaluation on its own test split."""
     basis, evaluation, refused_share, judgements = check(scores, metadata, limits)
     refused, figures = scores.refused, {name: _figure(own, name) for name in COMPARED}
     return Assessed(

@@ -24,7 +24,6 @@ class Answers:
     """Functions that turn feature maps into an answer.
 
     Attributes:
-        scorer: the trained network.
         detector: of out-of-distribution images; None where there were too few images for one.
         projection: None where there were too few images for one.
         attribution: None where there were too few images for one.
@@ -40,7 +39,6 @@ def body(scorer: Scorer, weights: str) -> bytes:
     """Pixels to feature maps by name.
 
     Args:
-        scorer: the trained network.
         weights: `EIGHT_BITS` or `SIXTEEN_BITS`.
 
     Raises:
@@ -57,7 +55,6 @@ def head(answers: Answers, moved: Any) -> bytes:
     """Pixels and the last feature maps to what is said of every image.
 
     Args:
-        answers: what is converted.
         moved: what the body's rounding moves each channel of the feature maps by, float32 (c,).
     """
     scorer = answers.scorer
@@ -76,7 +73,6 @@ def saliency(answers: Answers, features: Any, places: Any) -> bytes:
     """Logit and feature maps to the map in cells and its picture.
 
     Args:
-        answers: what is converted.
         features: what the body's rounding moves each channel of the last feature maps by.
         places: what it moves each place of the raw map by; not looked at without an attribution.
     """

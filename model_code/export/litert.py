@@ -103,7 +103,6 @@ def save_models(
     With eight-bit weights there, `fallback/` has the same files with sixteen-bit ones.
 
     Args:
-        answers: network and what follows it, to be converted.
         directory: the model directory, with the engine's code.
         calibration: makes probabilities of logits, which are what is compared.
         training: images, uint8 (size, size, 1), on the first of which features are corrected.
@@ -160,8 +159,6 @@ class _Made:
     """Engine files of one network, with weights of one kind or the other.
 
     Attributes:
-        answers: network and what follows it, to be converted.
-        directory: the model directory.
         known: training images on which features are corrected.
         usual: the network's own mean features on them, float32 (c,), and its mean map, (cells, cells).
         images: validation images.

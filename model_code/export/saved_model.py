@@ -152,7 +152,6 @@ def save_servable(
     - `explain_pixels`: also `saliency`, float32 (n, size, size), see `saliency_overlay.enlarged`.
 
     Args:
-        scorer: the trained network.
         directory: the model directory; becomes the root of model.tar.gz.
         detector: of out-of-distribution images; without one, their score is 0.
         projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
@@ -268,8 +267,6 @@ def save_metadata(
     """Write metadata.json, which serving and evaluation read, and return it.
 
     Args:
-        directory: the model directory.
-        card: the dataset card of preprocessing.
         threshold: probability at or above which the label is PNEUMONIA.
         calibration: makes probabilities of the network's logits.
         target_prevalence: that these are for; None where it is that of the training images.
@@ -277,7 +274,6 @@ def save_metadata(
         detector: of `out_of_distribution.fit`, where the limit of its score comes from.
         saliency: of `describe_saliency`.
         engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
-        backbone: its name.
         backbone_weights: where the backbone's weights came from.
         training: hyperparameters and history, for the evaluation report.
     """

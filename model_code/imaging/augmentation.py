@@ -36,7 +36,6 @@ class Augmentation:
         same way. That is what makes a cached view equal a computed one, and a resumed training an uninterrupted one.
 
         Args:
-            seed: random seed of the training.
             view: number of the augmented version of an image, int64 scalar.
             index: position of the image in its split, int64 scalar.
 

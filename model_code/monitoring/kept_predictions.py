@@ -59,7 +59,6 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
     A prediction counts by when it was made, a label by when it was given: readers may take weeks.
 
     Args:
-        dynamodb: boto3's client.
         table: name of the table, whose items `lambdas/predict/results.py` and the feedback function write.
         package: ARN of the model package; other models' predictions are left out.
         since: seconds since 1970.

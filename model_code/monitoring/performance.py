@@ -103,12 +103,7 @@ def assess(labels: Array, probabilities: Array, reference: dict[str, Any]) -> di
 
 
 def guaranteed(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
-    """The predictive values that the model guarantees, on the labelled predictions.
-
-    Args:
-        labels: (n,) zeros and ones, of readers.
-        probabilities: (n,), as served.
-        reference: of `reference.document`.
+    """The predictive values that the model guarantees, on the labelled predictions, which are given as to `assess`.
 
     Returns:
         By the names of `indeterminate.PREDICTIVE_VALUES`, of those with `LEAST_IMAGES` labelled answers: "guaranteed",

@@ -139,7 +139,6 @@ def read(dynamodb: Any, table: str, package: str, served: str, *, since: int, en
     """Scan the table for labels that were given in a period.
 
     Args:
-        dynamodb: boto3's client.
         table: name of the table of kept predictions.
         package: ARN of the version whose answers are meant.
         served: digest of its files; older predictions, kept without it, are matched by the version alone.

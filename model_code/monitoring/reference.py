@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.metrics import CLASSIFICATION
+
+# Would bring TensorFlow into the monitoring job, which has no use for it.
+from model_code.evaluation.scores import TestScores
 from model_code.statistics.metrics import Array
 from model_code.statistics.prevalence import effective_size, weighted
-
-if TYPE_CHECKING:
-    # Would bring TensorFlow into the monitoring job, which has no use for it.
-    from model_code.evaluation.scores import TestScores
 
 FILE = "reference.json"
 # More would say nothing that a figure of the report shows, and each is read by every monitoring job.
@@ -36,7 +35,6 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
 
     Args:
         validation: the validation split as the exported model sees it.
-        evaluation: the evaluation document.
     """
     usual, target = ~validation.refused, evaluation["target_prevalence"]
     weights = np.ones(int(usual.sum()))

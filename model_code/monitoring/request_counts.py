@@ -28,7 +28,6 @@ def read(cloudwatch: Any, endpoint: str, *, since: int, until: int) -> dict[str,
     """Requests of a window, by full hours.
 
     Args:
-        cloudwatch: boto3's client.
         endpoint: its name, and that of the REST API.
         since: seconds since 1970.
         until: seconds since 1970.

@@ -32,7 +32,6 @@ def read(s3: Any, reports: str, current: Mapping[str, Any]) -> dict[str, Any]:
     """The trend: figures of the newest earlier runs and of the current one.
 
     Args:
-        s3: boto3's client.
         reports: S3 URI of the prefix below which each run has a folder with its result.
         current: findings of the current run.
 

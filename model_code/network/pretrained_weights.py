@@ -28,8 +28,6 @@ def pretrained_backbone(backbone: Backbone, size: int, source: str) -> Any:
     file: the checksum that Keras checks is checked.
 
     Args:
-        backbone: the network without weights.
-        size: edge of the images in pixels.
         source: `imagenet`, an s3:// URI or a local path of a weights file without top; URI and path may end in
             `#sha256=<hex>`, which is then checked.
 
@@ -96,7 +94,6 @@ def download(uri: str, directory: Path, what: str, s3: Any) -> Path:
         uri: s3:// URI of the object.
         directory: folder for the file, which keeps the object's name.
         what: name of the file's content, for the error.
-        s3: boto3 client.
 
     Raises:
         JobError: when it cannot be had.

@@ -109,7 +109,6 @@ def errors(evaluation: dict[str, Any], scores: TestScores) -> Section:
 
     Args:
         evaluation: gives threshold and band.
-        scores: scores of the test split.
     """
     threshold, band, calibration = evaluation["threshold"], evaluation["indeterminate"], evaluation["calibration"]
     wrong = np.flatnonzero((scores.probabilities >= threshold) != (scores.labels == 1))

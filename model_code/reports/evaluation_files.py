@@ -43,10 +43,8 @@ def write(
     Args:
         output: folder for them.
         judged: the model on its test images.
-        metadata: metadata.json of the model.
         card: the card of the dataset that it was trained on.
         usual: its scores of the images that calibrated it, from which monitoring's reference comes.
-        gallery: pictures of the report.
         doubted: its section about suspect labels, where they were ranked.
     """
     evaluation = judged.evaluation
@@ -72,9 +70,7 @@ def write_scores(directory: Path, split: str, scores: TestScores, metadata: dict
     detector would refuse the image, which has its prediction here all the same.
 
     Args:
-        directory: folder for the table.
         split: `test` or `validation`.
-        scores: scores of the split.
         metadata: metadata.json of the model, with its threshold and its indeterminate band.
     """
     threshold, band = float(metadata["threshold"]), metadata["indeterminate"]

@@ -157,8 +157,6 @@ def histogram(labels: Array, probabilities: Array, evaluation: dict[str, Any]) -
     """The calibrated probabilities of both labels, with the threshold and the indeterminate band.
 
     Args:
-        labels: (n,) zeros and ones.
-        probabilities: (n,).
         evaluation: gives threshold and band.
     """
     threshold, band = evaluation["threshold"], evaluation["indeterminate"]

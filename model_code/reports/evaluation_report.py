@@ -61,13 +61,8 @@ def render(
     """The report as one HTML document that refers to nothing outside itself.
 
     Args:
-        evaluation: the evaluation document, complete.
-        metadata: metadata.json of the model.
-        card: the dataset card.
         scores: scores of the test split, for the histogram.
-        gallery: its pictures.
         doubted: the section about suspect labels; None where none were ranked.
-        identity: identity of the execution that evaluated it.
     """
     sections = [
         *decision_sections.of_a_site(evaluation),

@@ -50,8 +50,6 @@ def model_card(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[
 
     Args:
         evaluation: the evaluation document, gates and comparison included.
-        metadata: metadata.json of the model.
-        card: the dataset card.
     """
     content = {
         "model_overview": {

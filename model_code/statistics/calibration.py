@@ -44,7 +44,6 @@ class Calibration:
 
         Args:
             own: prevalence that this one is for, between 0 and 1.
-            other: the other prevalence, between 0 and 1.
         """
         return Calibration(self.temperature, self.bias + log_odds_shift(own, other))
 

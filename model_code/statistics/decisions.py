@@ -1,7 +1,7 @@
 """Decision analysis: operating points, predictive values at a prevalence, and net benefit.
 
 Every threshold that is looked at here was chosen on validation data. None is found on the test split, which would
-flatter it.
+flatter it. Labels are (n,) zeros and ones, probabilities, rates and prevalences in [0, 1], weights (resamples, n).
 """
 
 from __future__ import annotations
@@ -21,13 +21,7 @@ _THRESHOLDS = np.arange(1, 100) / 100
 
 
 def positive_predictive_value(sensitivity: float, specificity: float, prevalence: float) -> float | None:
-    """The share of answers PNEUMONIA that is right (Bayes); None where there is no such answer.
-
-    Args:
-        sensitivity: in [0, 1].
-        specificity: in [0, 1].
-        prevalence: of PNEUMONIA among those who are asked about, in (0, 1).
-    """
+    """The share of answers PNEUMONIA that is right (Bayes); None where there is no such answer."""
     found = metrics.at_rates(sensitivity, specificity, prevalence)["precision"]
     return found if np.isfinite(found) else None
 
@@ -39,9 +33,7 @@ def net_benefit(labels: Array, probabilities: Array, weights: Array, thresholds:
     (Vickers and Elkin 2006, "Decision curve analysis", Medical Decision Making 26(6), 565-574).
 
     Args:
-        labels: (n,) zeros and ones.
         probabilities: (n,) in [0, 1]; 1 treats at every threshold.
-        weights: (resamples, n), how often each image counts.
         thresholds: (k,), in [0, 1).
 
     Returns:
@@ -64,9 +56,6 @@ def operating_points(
     wrongly, of which resamples know nothing.
 
     Args:
-        labels: (n,) zeros and ones.
-        probabilities: (n,) in [0, 1].
-        patients: key of each image's patient.
         weights: (1 + resamples, n), of `resample_patients`.
         thresholds: from which an image is predicted PNEUMONIA, by what they are called.
     """
@@ -105,8 +94,6 @@ def decision_curve(labels: Array, probabilities: Array, weights: Array) -> dict[
     """Net benefit of the model and of treating all, with the model's pointwise 95 % band, at the test's prevalence.
 
     Args:
-        labels: (n,) zeros and ones.
-        probabilities: (n,) in [0, 1].
         weights: (1 + resamples, n), of `resample_patients`.
     """
     model = net_benefit(labels, probabilities, weights, _THRESHOLDS)

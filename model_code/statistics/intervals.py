@@ -89,9 +89,6 @@ def resamples_in_parts(
     """The rows of `resample_patients`, some at a time: all of them are 8 KB an image.
 
     Args:
-        patients: key of each image's patient, (n,).
-        seed: of the draws.
-        resamples: number of draws.
         rows: how many at a time.
 
     Returns:

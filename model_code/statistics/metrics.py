@@ -1,7 +1,8 @@
 """Discrimination, operating-point and calibration metrics of a set of scores.
 
 Everything takes example weights: a bootstrap resample of patients is a vector of how often each image was drawn, so all
-resamples are computed as rows of one matrix. What the resamples say about a metric is in `intervals`.
+resamples are computed as rows of one matrix, (resamples, n). Labels are (n,) zeros and ones; scores, (n,), any that
+increase; probabilities and rates lie from 0 to 1. What the resamples say about a metric is in `intervals`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,6 @@ _GRID = 101
 
 def auroc(labels: Array, scores: Array, weights: Array) -> Array:
     """Area under the ROC curve: the probability that a positive scores above a negative, ties counted half.
-
-    Args:
-        labels: (n,) zeros and ones.
-        scores: (n,) any increasing score.
-        weights: (resamples, n).
 
     Returns:
         (resamples,); NaN where a resample lacks a class.
@@ -46,9 +42,7 @@ def operating_point(labels: Array, positives: Array, weights: Array) -> dict[str
     """Metrics of a yes-or-no decision, named as SageMaker's model quality reports name them.
 
     Args:
-        labels: (n,) zeros and ones.
         positives: (n,) one where the decision is PNEUMONIA.
-        weights: (resamples, n).
 
     Returns:
         Each metric as (resamples,); NaN where its denominator is empty.
@@ -82,13 +76,7 @@ def operating_point(labels: Array, positives: Array, weights: Array) -> dict[str
 
 
 def at_rates(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float]:
-    """`operating_point` of a decision with these rates, where the positives have a prevalence.
-
-    Args:
-        sensitivity: in [0, 1].
-        specificity: in [0, 1].
-        prevalence: between 0 and 1.
-    """
+    """`operating_point` of a decision with these rates, where the positives have a prevalence."""
     ill, normal = prevalence, 1 - prevalence
     shares = [ill * sensitivity, ill * (1 - sensitivity), normal * (1 - specificity), normal * specificity]
     labels, positives = np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 0])
@@ -108,12 +96,7 @@ def expected_calibration_error(labels: Array, probabilities: Array, weights: Arr
 
 
 def calibration_error_of(labels: Array, probabilities: Array) -> float:
-    """Expected calibration error of one sample, each image counted once.
-
-    Args:
-        labels: (n,) zeros and ones.
-        probabilities: (n,) from 0 to 1.
-    """
+    """Expected calibration error of one sample, each image counted once."""
     return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])
 
 
@@ -151,8 +134,6 @@ def precision_recall_curve(labels: Array, scores: Array, weights: Array) -> dict
     """Points of the precision-recall curve from the strictest threshold to the loosest.
 
     Args:
-        labels: (n,) zeros and ones.
-        scores: (n,) any increasing score.
         weights: (1, n), how often each image counts.
     """
     found, wrong = _found_and_wrong(labels, scores, weights)
@@ -200,11 +181,7 @@ def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Arra
 
 
 def bin_members(probabilities: Array) -> Array:
-    """Membership of images in the bins of the calibration error: (n, bins) zeros and ones.
-
-    Args:
-        probabilities: (n,) from 0 to 1.
-    """
+    """Membership of images in the bins of the calibration error: (n, bins) zeros and ones."""
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return np.asarray(np.eye(CALIBRATION_BINS)[bins], dtype=np.float64)
 

@@ -3,7 +3,8 @@
 A probability, a predictive value and a calibration error are for one prevalence. Where only that differs, and
 radiographs with and without the disease look as they did, they follow from it by Bayes (Saerens, Latinne and
 Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities", Neural Computation 14(1),
-equation 4). Whether they do look as they did, no formula says.
+equation 4). Whether they do look as they did, no formula says. A prevalence lies between 0 and 1; labels are (n,) zeros
+and ones, and weights (resamples, n) how often each image counts.
 """
 
 from __future__ import annotations
@@ -16,22 +17,12 @@ from model_code.statistics.metrics import Array
 
 
 def log_odds_shift(own: float, other: float) -> float:
-    """Log odds that are added to a probability for one prevalence to have that for another.
-
-    Args:
-        own: prevalence that it is for, between 0 and 1.
-        other: the other prevalence, between 0 and 1.
-    """
+    """Log odds that are added to a probability for one prevalence to have that for another."""
     return float(scipy.special.logit(other) - scipy.special.logit(own))
 
 
 def weighted(weights: Array, labels: Array, prevalence: float) -> Array:
     """Weights of images under which PNEUMONIA has a prevalence; the sum of each resample stays.
-
-    Args:
-        weights: (resamples, n), how often each image counts.
-        labels: (n,) zeros and ones.
-        prevalence: between 0 and 1.
 
     Returns:
         (resamples, n). A resample that lacks a label stays as it is: nothing could stand for the other.
@@ -63,7 +54,6 @@ def rarer_images(labels: Array, weights: Array, prevalence: float) -> int:
     benchmarks.evaluation.few_positives`).
 
     Args:
-        labels: (n,) zeros and ones.
         weights: (n,), by `weighted`, not all zero.
         prevalence: that they are weighted to.
     """
@@ -78,10 +68,7 @@ def predictive_values(
     """The share of right answers of one label, at a prevalence that need not be that of the images.
 
     Args:
-        labels: (n,) zeros and ones.
         answered: (n,) which images are answered with the label.
-        weights: (resamples, n).
-        prevalence: to weight the two labels by.
         label: 0 or 1, of the answers.
 
     Returns:
@@ -106,7 +93,6 @@ def at_prevalence(value: float, own: float, other: float, *, label: int) -> floa
     Args:
         value: the predictive value, below 1.
         own: prevalence that it holds for, between 0 and 1.
-        other: the other prevalence, between 0 and 1.
         label: that the answers give, 0 (NORMAL) or 1 (PNEUMONIA).
     """
     shift = log_odds_shift(own, other)

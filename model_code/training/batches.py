@@ -26,7 +26,6 @@ class Order:
     """Order of the images in one epoch, the same for images and for anything else kept per image.
 
     Attributes:
-        images: number of images.
         batch_size: at most `images`. Whole batches only: a last batch of a few images would upset the statistics of
             batch normalisation.
         buffer: number of images that the shuffle holds at once.
@@ -102,11 +101,8 @@ class TrainingImages:
     """The training shards, augmented.
 
     Attributes:
-        directory: holds the shards.
         size: edge of the images in pixels.
         augmentation: what is changed at random.
-        seed: random seed of the training.
-        weights: class weights.
     """
 
     directory: Path

@@ -47,7 +47,6 @@ class Checkpoints:
     """Writes and reads the one checkpoint of a job.
 
     Args:
-        directory: the volume.
         fingerprint: settings and data the training depends on. The file is named by it: a checkpoint of another
             training is not read, nor overwritten where the trials of a tuning job share a prefix.
     """

@@ -51,7 +51,6 @@ def cache_features(network: Any, images: TrainingImages, *, count: int, views: i
 
     Args:
         network: Keras model from pixels to pooled features (n, c).
-        images: the training images.
         count: number of images.
         views: augmented versions of each image, at least 1.
         batch_size: images at once.

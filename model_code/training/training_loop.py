@@ -173,8 +173,6 @@ class Training:
 
     Args:
         classifier: is changed, and left with the weights of its best epoch.
-        images: the training split.
-        count: number of images in it.
         score: scores the validation split with the classifier's present weights.
         phases: phases in order; one without epochs is passed over.
         recipe: settings that all phases share.

@@ -27,7 +27,6 @@ class Package:
 
     Attributes:
         arrays: all weights, float32, in the order of `Classifier.network.get_weights()`.
-        metadata: its metadata.json.
     """
 
     arrays: list[Any]
@@ -36,12 +35,6 @@ class Package:
 
 def warm_start(source: str, options: Options, *, sagemaker: Any = None, s3: Any = None) -> list[Any]:
     """Weights for `classifier.build(options, initial=...)` from a model that was trained before.
-
-    Args:
-        source: see `load_package`.
-        options: options of the classifier to build.
-        sagemaker: boto3 client; made when absent and needed.
-        s3: boto3 client; made when absent and needed.
 
     Raises:
         JobError: as `load_package`, and when backbone or image size are others.

@@ -11,6 +11,10 @@ from lambdas.aws.site_evaluations import SiteEvaluation
 from ops.answers.executions import Moment, Report
 
 Approval = Annotated[str, Field(description="SageMaker's ModelApprovalStatus.")]
+SiteEvaluations = Annotated[
+    list[SiteEvaluation],
+    Field(description="`lambdas.aws.site_evaluations.SiteEvaluation` explains the members; intervals are of 95 %."),
+]
 
 
 class EvaluatedSite(Report):
@@ -47,10 +51,7 @@ class ListedVersion(ModelVersion):
     """A registered model, whether it serves, and its site evaluations, newest first."""
 
     serving: bool
-    site_evaluations: Annotated[
-        list[SiteEvaluation],
-        Field(description="`lambdas.aws.site_evaluations.SiteEvaluation` explains the members; intervals are of 95 %."),
-    ]
+    site_evaluations: SiteEvaluations
 
 
 class Figure(BaseModel):
@@ -72,10 +73,7 @@ class ComparedVersion(BaseModel):
     target_prevalence: float | None
     test_images: int | None
     metrics: dict[str, Figure]
-    site_evaluations: Annotated[
-        list[SiteEvaluation],
-        Field(description="`lambdas.aws.site_evaluations.SiteEvaluation` explains the members; intervals are of 95 %."),
-    ]
+    site_evaluations: SiteEvaluations
 
 
 class Comparison(BaseModel):

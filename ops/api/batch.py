@@ -91,13 +91,7 @@ class Score:
 
 
 class Store:
-    """The batch's own prefix of the data bucket: `batches/<identifier>/`.
-
-    Args:
-        s3: client.
-        bucket: the data bucket.
-        identifier: identifier of the batch.
-    """
+    """The batch's own prefix of the data bucket: `batches/<identifier>/`."""
 
     def __init__(self, s3: S3Client, bucket: str, identifier: str) -> None:
         self._s3, self._bucket = s3, bucket
@@ -183,8 +177,6 @@ def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = sa
     """The images that arguments of the command stand for: files, files below folders, objects below S3 prefixes.
 
     Args:
-        s3: client.
-        given: the arguments.
         tell: called with a sentence about what was left out.
 
     Raises:
@@ -270,11 +262,6 @@ def transform(
     """Score a batch by batch transform jobs, one for each media type, of which a job knows only one.
 
     Args:
-        sagemaker: client.
-        store: store of the batch.
-        items: its images.
-        model: name of the model.
-        machines: for each job.
         wait: for the jobs.
 
     Raises:
@@ -319,10 +306,6 @@ def queue(
     """Score a batch by an asynchronous endpoint, which starts an instance for it where there is none.
 
     Args:
-        runtime: client.
-        store: store of the batch.
-        items: its images.
-        endpoint: name of the endpoint.
         wait: for the answers.
 
     Raises:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dicom_results.result import WRITER
 from model_code.archive.entries import IMAGE_SUFFIXES
 from model_code.contract import images
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DICOM = "application/dicom"
 OVERLAY_END = ".overlay.png"

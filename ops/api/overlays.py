@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 from ops.api.image_files import OVERLAY_END, OVERLAY_MARK
 from ops.base.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 
 def file_names(paths: Iterable[Path]) -> dict[Path, str]:

@@ -44,12 +44,9 @@ def request(
     """The request for one media type.
 
     Args:
-        name: of the job.
-        model: name of the model.
         content_type: media type of all images.
         source: S3 prefix of the images.
         output: S3 prefix of the answers.
-        machines: that it runs on.
     """
     resources: TransformResourcesTypeDef = {
         "InstanceType": machines.instance_type,  # type: ignore[typeddict-item]

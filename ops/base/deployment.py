@@ -29,8 +29,41 @@ class Stack:
     parameters: dict[str, str]
 
 
+class _Output:
+    """An attribute that is an output of a part's stack, as `Deployment.output` gives it."""
+
+    def __init__(self, part: str, key: str) -> None:
+        self._part, self._key = part, key
+
+    def __get__(self, deployment: Deployment, owner: type[Deployment]) -> str:
+        return deployment.output(self._part, self._key)
+
+
 class Deployment:
     """The stacks of one environment. Each is described when it is first asked for, so a command needs few calls."""
+
+    data_bucket = _Output("data", "DataBucketName")
+    """The bucket archives are uploaded to."""
+    data_key = _Output("data", "DataKeyArn")
+    """The ARN of the key that encrypts the buckets."""
+    artifact_bucket = _Output("data", "ArtifactBucketName")
+    """The bucket that models and evaluations are in."""
+    signing_key = _Output("data", "SigningKeyArn")
+    """The ARN of the key that signs what is registered."""
+    pipeline = _Output("training", "PipelineName")
+    """The name of the training pipeline."""
+    site_evaluation_pipeline = _Output("training", "SiteEvaluationPipelineName")
+    """The name of the pipeline that evaluates a model on a site's radiographs."""
+    calibration_pipeline = _Output("training", "CalibrationPipelineName")
+    """The name of the pipeline that calibrates a model on a site's radiographs."""
+    label_calibration_pipeline = _Output("training", "LabelCalibrationPipelineName")
+    """The name of the pipeline that calibrates a model on readers' labels."""
+    monitoring_pipeline = _Output("monitoring", "MonitoringPipelineName")
+    """The name of the monitoring pipeline."""
+    model_package_group = _Output("training", "ModelPackageGroupName")
+    """The name of the group that models are registered in."""
+    endpoint = _Output("endpoint", "EndpointName")
+    """The endpoint's name, which exists before the endpoint does."""
 
     def __init__(
         self, cloudformation: CloudFormationClient, *, env: str, region: str | None, endpoint_url: str | None = None
@@ -89,16 +122,6 @@ class Deployment:
             )
         return stack.outputs[key]
 
-    @property
-    def data_bucket(self) -> str:
-        """The bucket archives are uploaded to."""
-        return self.output("data", "DataBucketName")
-
-    @property
-    def data_key(self) -> str:
-        """The ARN of the key that encrypts the buckets."""
-        return self.output("data", "DataKeyArn")
-
     def tags(self, part: str) -> dict[str, str]:
         """The tags of a part's stack, which everything in it has; raises CommandError when it is missing."""
         return self._deployed(part).tags
@@ -112,51 +135,6 @@ class Deployment:
     def archive_sources(self) -> list[str]:
         """The folders of buckets, as S3 URIs, whose objects executions may read."""
         return self.output("data", "ArchiveSources").split()
-
-    @property
-    def artifact_bucket(self) -> str:
-        """The bucket that models and evaluations are in."""
-        return self.output("data", "ArtifactBucketName")
-
-    @property
-    def signing_key(self) -> str:
-        """The ARN of the key that signs what is registered."""
-        return self.output("data", "SigningKeyArn")
-
-    @property
-    def pipeline(self) -> str:
-        """The name of the training pipeline."""
-        return self.output("training", "PipelineName")
-
-    @property
-    def site_evaluation_pipeline(self) -> str:
-        """The name of the pipeline that evaluates a model on a site's radiographs."""
-        return self.output("training", "SiteEvaluationPipelineName")
-
-    @property
-    def calibration_pipeline(self) -> str:
-        """The name of the pipeline that calibrates a model on a site's radiographs."""
-        return self.output("training", "CalibrationPipelineName")
-
-    @property
-    def label_calibration_pipeline(self) -> str:
-        """The name of the pipeline that calibrates a model on readers' labels."""
-        return self.output("training", "LabelCalibrationPipelineName")
-
-    @property
-    def monitoring_pipeline(self) -> str:
-        """The name of the monitoring pipeline."""
-        return self.output("monitoring", "MonitoringPipelineName")
-
-    @property
-    def model_package_group(self) -> str:
-        """The name of the group that models are registered in."""
-        return self.output("training", "ModelPackageGroupName")
-
-    @property
-    def endpoint(self) -> str:
-        """The endpoint's name, which exists before the endpoint does."""
-        return self.output("endpoint", "EndpointName")
 
     @property
     def api_key_id(self) -> str | None:

@@ -7,16 +7,14 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _STYLES = {
     "Succeeded": "green",
@@ -88,6 +86,14 @@ def print_json(document: Any) -> None:
     """Print one JSON object on one line, at once: a reader of a pipe sees each result when it is there."""
     sys.stdout.write(json.dumps(document, default=_as_text, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def answer(document: Any, sentence: str, *, as_json: bool) -> None:
+    """A command's result: JSON for scripts, or a sentence for people."""
+    if as_json:
+        print_json(document)
+    else:
+        results().print(sentence, markup=False)
 
 
 def print_csv(cells: Iterable[str]) -> None:

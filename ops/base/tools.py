@@ -8,13 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ops.base.errors import CommandError, ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _STANDARD_ERROR = 2
 _POLL_SECONDS = 0.2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -21,9 +22,6 @@ from ops.cost.prices import TABLE, PriceTable
 from ops.cost.run_cost import CALIBRATION, SITE_EVALUATION, run
 from ops.cost.standing_cost import standing
 from ops.pipelines.parameters import pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # What the CDK puts behind a logical id, which nobody reads.
 _HASH = re.compile(r"[0-9A-F]{8}$")

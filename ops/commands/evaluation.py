@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from model_code.contract.documents import read_evaluation, read_site_evaluation
+from model_code.contract.documents import Evaluation, SiteEvaluation, read_evaluation, read_site_evaluation
 from model_code.contract.metrics import figure
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
@@ -25,15 +26,10 @@ from ops.commands.options import (
     written_report,
     zipped,
 )
+from ops.commands.workspace import Workspace
 from ops.pipelines import reports, uploads, watching
+from ops.pipelines.executions import Execution, ExecutionReader
 from ops.pipelines.reports import Reporting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from model_code.contract.documents import Evaluation, SiteEvaluation
-    from ops.commands.workspace import Workspace
-    from ops.pipelines.executions import Execution, ExecutionReader
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -51,11 +47,7 @@ def evaluate(
     ctx: typer.Context,
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="ARCHIVE",
-            exists=True,
-            help=_LAYOUT,
-        ),
+        typer.Argument(metavar="ARCHIVE", exists=True, help=_LAYOUT),
     ],
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Version number, ARN or `latest`.")],
@@ -77,7 +69,7 @@ def evaluate(
     execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
     _check(execution, version.version, "evaluated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.SITE)
-    found = read_site_evaluation(json.loads(reports.fetch(workspace.s3, reports.site_evaluation(uri))))
+    found = read_site_evaluation(json.loads(reports.fetch(workspace.s3, reports.beside(uri, "site_evaluation.json"))))
     written = _written(workspace, uri, execution, save)
     if as_json:
         output.print_json({**written, "evaluation": found})
@@ -92,13 +84,7 @@ def calibrate(
     *,
     path: Annotated[
         Path | None,
-        typer.Option(
-            "--archive",
-            "-a",
-            metavar="ARCHIVE",
-            exists=True,
-            help=_LAYOUT,
-        ),
+        typer.Option("--archive", "-a", metavar="ARCHIVE", exists=True, help=_LAYOUT),
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Readers' labels of the version's own predictions, instead of an archive.")
@@ -134,7 +120,7 @@ def calibrate(
         execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
     _check(execution, model_version.version, "calibrated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.CALIBRATION)
-    found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.evaluation(uri))))
+    found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.beside(uri, "evaluation.json"))))
     written = _written(workspace, uri, execution, save)
     made = execution.registered_version
     if as_json:

@@ -7,10 +7,21 @@ from typing import Annotated
 
 import typer
 
+from model_code.contract.label_review import FILE as SUSPECTS
 from model_code.contract.label_review import changes
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from ops.base import output
-from ops.commands.options import Env, Json, Named, Region, Start, evaluation_report, open_workspace, writable
+from ops.commands.options import (
+    Env,
+    Json,
+    Named,
+    Region,
+    Start,
+    evaluation_report,
+    open_workspace,
+    tell_started,
+    writable,
+)
 from ops.pipelines import label_import, reports, uploads
 
 
@@ -37,7 +48,7 @@ def export(
     """
     workspace = open_workspace(ctx, env, region)
     report = evaluation_report(workspace, execution, model).uri
-    uri = reports.suspect_labels(report)
+    uri = reports.beside(report, SUSPECTS)
     table = reports.fetch(workspace.s3, uri)
     if csv is not None:
         csv.write_bytes(table)
@@ -84,16 +95,12 @@ def import_(
     else:
         archive = workspace.registry.archive_uri(workspace.registry.resolve(str(model)))
     table = path.read_bytes()
-    exported = reports.fetch(workspace.s3, reports.suspect_labels(report))
+    exported = reports.fetch(workspace.s3, reports.beside(report, SUSPECTS))
     changed = label_import.reviewed(table, exported, path.name)
     sent = label_import.send(workspace.s3, archive, changed, table, bucket=workspace.deployment.data_bucket)
     ways = changes((label["given"], label["reviewed"]) for label in changed.values())
     counted = ", ".join(f"{count} {way}" for way, count in ways.items())
     output.say(f"{len(changed):,} labels change ({counted}); sent as s3://{sent.bucket}/{sent.key}")
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
-    started = arn.rpartition("/")[2]
-    if as_json:
-        found = {"execution": started, "arn": arn, "bucket": sent.bucket, "key": sent.key}
-        output.print_json({**found, "derived_from": archive, "changed": ways})
-    else:
-        output.results().print(f"execution {started} started; follow it with `cxr watch`", markup=False)
+    about = {"bucket": sent.bucket, "key": sent.key, "derived_from": archive, "changed": ways}
+    tell_started(arn, about, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,7 @@ from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace, remark
 from ops.commands.workspace import Workspace
 from ops.models import comparison, promotion, releases, site_evaluations
-
-if TYPE_CHECKING:
-    from ops.models.registry import ModelVersion, Serving
+from ops.models.registry import ModelVersion, Serving
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -98,13 +96,12 @@ def approve(
         else:
             releases.approve(registry, model_version, comment)
     is_served = serving.package_arn == model_version.arn
-    if as_json:
-        output.print_json(
-            {"version": model_version.version, "arn": model_version.arn, "approval": "Approved", "serving": is_served}
-        )
-    else:
-        state = "serving" if is_served else "approved; its release has been asked for"
-        output.results().print(f"version {model_version.version} is {state}", markup=False)
+    state = "serving" if is_served else "approved; its release has been asked for"
+    output.answer(
+        {"version": model_version.version, "arn": model_version.arn, "approval": "Approved", "serving": is_served},
+        f"version {model_version.version} is {state}",
+        as_json=as_json,
+    )
 
 
 def reject(
@@ -123,16 +120,9 @@ def reject(
     registry.decide(model_version, "Rejected", reason)
     is_served = registry.serving().package_arn == model_version.arn
     is_released = releases.under_way(workspace.deployment, model_version)
-    if as_json:
-        answer = {
-            "version": model_version.version,
-            "arn": model_version.arn,
-            "approval": "Rejected",
-            "serving": is_served,
-        }
-        output.print_json({**answer, "being_released": is_released})
-    else:
-        output.results().print(f"version {model_version.version} is rejected", markup=False)
+    answer = {"version": model_version.version, "arn": model_version.arn, "approval": "Rejected", "serving": is_served}
+    sentence = f"version {model_version.version} is rejected"
+    output.answer({**answer, "being_released": is_released}, sentence, as_json=as_json)
     if is_released:
         output.say("Its release is under way, and is rolled back when it ends, if another version served before.")
     elif is_served:
@@ -170,12 +160,9 @@ def rollback(
     # After the switch: before it, a rejection would be reported as one of the model that serves.
     if reject and left is not None and left.approval != "Rejected":
         registry.decide(left, "Rejected", reason)
-    if as_json:
-        left_version = left.version if left else None
-        output.print_json({"version": target.version, "arn": target.arn, "serving": True, "left": left_version})
-    else:
-        rejected = f"; version {left.version} is rejected" if reject and left else ""
-        output.results().print(f"version {target.version} is serving{rejected}", markup=False)
+    answer = {"version": target.version, "arn": target.arn, "serving": True, "left": left.version if left else None}
+    rejected = f"; version {left.version} is rejected" if reject and left else ""
+    output.answer(answer, f"version {target.version} is serving{rejected}", as_json=as_json)
 
 
 def _release(workspace: Workspace, version: ModelVersion, comment: str, *, timeout: float) -> Serving:

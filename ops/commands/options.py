@@ -6,10 +6,10 @@ import os
 import re
 import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -114,7 +114,6 @@ def zipped(path: Path, purpose: str = "train", *, check: bool = True) -> Iterato
     """The zip file to upload: the given one, or that of a folder, which is removed afterwards; says what it holds.
 
     Args:
-        path: of the file or folder.
         purpose: one of `layout.PURPOSES`.
         check: look at a zip file; a folder is looked at anyway.
 
@@ -138,15 +137,19 @@ def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: s
 
     Args:
         s3: a client that may write to `incoming/`.
-        source: the zip file.
         of: the file or folder that the user named, which the key begins with.
-        bucket: the data bucket.
-        folder: of the key.
     """
     with output.byte_progress(of.name, source.stat().st_size) as advance:
         sent = uploads.send(s3, source, bucket=bucket, name=of.resolve().name, progress=advance, folder=folder)
     output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
     return sent
+
+
+def tell_started(arn: str, about: Mapping[str, Any], *, as_json: bool) -> None:
+    """Name an execution that has started; for scripts also what there is to say about it."""
+    name = arn.rpartition("/")[2]
+    sentence = f"execution {name} started; follow it with `cxr watch`"
+    output.answer({"execution": name, "arn": arn, **about}, sentence, as_json=as_json)
 
 
 class EvaluationReport(NamedTuple):
@@ -161,7 +164,6 @@ def evaluation_report(workspace: Workspace, execution: str | None, model: str | 
     """An evaluation's report.
 
     Args:
-        workspace: what the command works with.
         execution: identifier or ARN of the execution; the newest where neither is given.
         model: version that was registered, instead.
 
@@ -182,7 +184,6 @@ def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, b
     """Path of a report that was written, and whether a browser shows it.
 
     Args:
-        report: the HTML.
         name: of what it is about.
         save: where to write it instead of opening it.
     """

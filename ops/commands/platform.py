@@ -155,10 +155,7 @@ def up(
 def down(as_json: Json = False) -> None:
     """End the laptop's cloud and everything that it started."""
     ended = laptop.LaptopCloud().stop()
-    if as_json:
-        output.print_json({"ended": ended})
-    else:
-        output.results().print("ended" if ended else "The laptop's cloud was not running.", markup=False)
+    output.answer({"ended": ended}, "ended" if ended else "The laptop's cloud was not running.", as_json=as_json)
 
 
 def _shown(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,17 +26,15 @@ from ops.commands.options import (
     evaluation_report,
     open_workspace,
     sent_archive,
+    tell_started,
     written_report,
     zipped,
 )
+from ops.commands.workspace import Workspace
 from ops.pipelines import archive, inventories, reports, uploads, watching
 from ops.pipelines import datasets as archives
 from ops.pipelines.parameters import check, pairs
 from ops.pipelines.reports import Reporting
-
-if TYPE_CHECKING:
-    from ops.commands.workspace import Workspace
-    from ops.pipelines.executions import Execution
 
 # For the Trigger function to copy an inventory, its start and a repetition included.
 _KEPT_WITHIN_SECONDS = 600.0
@@ -69,11 +67,9 @@ def upload(
         sent = sent_archive(workspace.s3, source, of=path, bucket=bucket)
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
     if watch:
-        _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
-    elif as_json:
-        output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "bucket": sent.bucket, "key": sent.key})
+        _follow(workspace, arn, as_json=as_json)
     else:
-        output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+        tell_started(arn, {"bucket": sent.bucket, "key": sent.key}, as_json=as_json)
 
 
 def entries(
@@ -113,13 +109,14 @@ def watch(
 ) -> None:
     """Follow an execution, step by step, to its end. Exit code 0: succeeded; 1: failed or stopped."""
     workspace = open_workspace(ctx, env, region)
-    reader = workspace.executions
     seconds = None if timeout is None else timeout * 60
-    arn = reader.resolve(execution)
-    _finish(watching.watch(reader, arn, timeout=seconds, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
+    _follow(workspace, workspace.executions.resolve(execution), timeout=seconds, as_json=as_json)
 
 
-def _finish(execution: Execution, *, as_json: bool) -> None:
+def _follow(workspace: Workspace, arn: str, *, timeout: float | None = None, as_json: bool) -> None:
+    """Follow an execution of the training pipeline, and tell how it ended."""
+    reader = workspace.executions
+    execution = watching.watch(reader, arn, timeout=timeout, poll=workspace.poll_seconds, quiet=as_json)
     if as_json:
         output.print_json(execution.as_json())
     took = output.duration(execution.started, execution.ended)
@@ -199,11 +196,9 @@ def start(
     chosen = _inventory(workspace, from_, bucket) if from_ else archives.resolve(workspace.s3, bucket, dataset)
     arn = reader.start({**parameters(chosen.uri), **given}, name=f"cxr-start-{chosen.token[:8]}")
     if watch:
-        _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
-    elif as_json:
-        output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "dataset": chosen.uri, "parameters": given})
+        _follow(workspace, arn, as_json=as_json)
     else:
-        output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+        tell_started(arn, {"dataset": chosen.uri, "parameters": given}, as_json=as_json)
 
 
 def _inventory(workspace: Workspace, uri: str, bucket: str) -> archives.Dataset:
@@ -247,7 +242,7 @@ def report(
         output.results().print(str(path), markup=False)
         if decision:
             output.say(decision)
-        output.say(f"Every test image's row: {reports.test_predictions(uri)}")
+        output.say(f"Every test image's row: {reports.beside(uri, 'test_predictions.csv')}")
 
 
 def monitor(
@@ -280,7 +275,7 @@ def monitor(
     if run.status != "Succeeded":
         raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
     uri = reports.of_execution(workspace.sagemaker, run, Reporting.MONITORING)
-    findings = json.loads(reports.fetch(workspace.s3, reports.findings(uri)))
+    findings = json.loads(reports.fetch(workspace.s3, reports.beside(uri, "monitoring.json")))
     path, opened = written_report(reports.fetch(workspace.s3, uri), run.id, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened, "findings": findings})

@@ -47,44 +47,41 @@ class Workspace:
     @functools.cached_property
     def executions(self) -> ExecutionReader:
         """The executions of the deployed pipeline."""
-        session = self.session
-        return ExecutionReader(self.sagemaker, session.client("logs"), self.deployment.pipeline)
+        return ExecutionReader(self.sagemaker, self.session.client("logs"), self.deployment.pipeline)
 
     @functools.cached_property
     def monitoring_runs(self) -> ExecutionReader:
         """The executions of the deployed monitoring pipeline."""
-        session, pipeline = self.session, self.deployment.monitoring_pipeline
-        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first="start one with `cxr monitor`")
+        return self._reader(self.deployment.monitoring_pipeline, "start one with `cxr monitor`")
 
     @functools.cached_property
     def site_evaluations(self) -> ExecutionReader:
         """The executions of the deployed pipeline that evaluates models on sites' radiographs."""
-        session, pipeline = self.session, self.deployment.site_evaluation_pipeline
         first = "start one with `cxr evaluate ARCHIVE --model VERSION`"
-        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+        return self._reader(self.deployment.site_evaluation_pipeline, first)
 
     @functools.cached_property
     def calibrations(self) -> ExecutionReader:
         """The executions of the deployed pipeline that calibrates models on sites' radiographs."""
-        session, pipeline = self.session, self.deployment.calibration_pipeline
         first = "start one with `cxr calibrate VERSION --archive ARCHIVE`"
-        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+        return self._reader(self.deployment.calibration_pipeline, first)
 
     @functools.cached_property
     def label_calibrations(self) -> ExecutionReader:
         """The executions of the deployed pipeline that calibrates models on readers' labels."""
-        session, pipeline = self.session, self.deployment.label_calibration_pipeline
         first = "start one with `cxr calibrate VERSION --labels`"
-        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+        return self._reader(self.deployment.label_calibration_pipeline, first)
+
+    def _reader(self, pipeline: str, first: str) -> ExecutionReader:
+        """Reader of a pipeline's executions; `first` is what makes the first one."""
+        return ExecutionReader(self.sagemaker, self.session.client("logs"), pipeline, first=first)
 
     @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
+        deployment = self.deployment
         return ModelRegistry(
-            self.sagemaker,
-            self.s3,
-            group=self.deployment.model_package_group,
-            endpoint=self.deployment.endpoint,
+            self.sagemaker, self.s3, group=deployment.model_package_group, endpoint=deployment.endpoint
         )
 
     @functools.cached_property

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ops.cost import capacity_facts as facts
 from ops.cost.charges import Usage
 from ops.cost.prediction_cost import WRITES
 from ops.cost.prices import PriceTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REGION = "us-east-1"
 MILLION = 1_000_000
@@ -89,7 +86,6 @@ class Part:
     """Something that a prediction is charged for beside the endpoint.
 
     Attributes:
-        what: the part.
         units: of one prediction.
         key: in the price table.
     """
@@ -133,7 +129,6 @@ class Limit:
     """A rate above which a part turns requests away, or slows down.
 
     Attributes:
-        what: the part.
         prod: requests a second in prod; None where it has none.
         dev: the same in dev.
         answer: what a client gets above it.

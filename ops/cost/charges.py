@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ops.cost.prices import Price, PriceTable
+from ops.cost.prices import Price, PriceTable
 
 HOURS_PER_MONTH = 730
 

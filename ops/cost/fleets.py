@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ops.base.assembly import Assembly, Resource
+from ops.base.assembly import Assembly, Resource
 
 
 @dataclasses.dataclass(frozen=True)

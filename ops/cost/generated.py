@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from ops.base.tools import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -39,9 +36,6 @@ class Page:
 
     def filled(self, text: str) -> str:
         """The page with its tables as they are reckoned.
-
-        Args:
-            text: current text of the page.
 
         Raises:
             ValueError: it has no place for one of the tables.

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-from ops.cost.charges import Charge
+from ops.base.assembly import Assembly, Resource
+from ops.cost.charges import Charge, Usage
 from ops.cost.run_cost import invocations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ops.base.assembly import Assembly, Resource
-    from ops.cost.charges import Usage
 
 PREDICTIONS = 1000
 # A container may take this long for one request (docs.aws.amazon.com/sagemaker/latest/APIReference/

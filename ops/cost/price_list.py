@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ops.cost.prices import Price
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ops.cost.prices import PriceTable
+from ops.cost.prices import Price, PriceTable
 
 # The API answers in few regions, for all of them.
 API_REGION = "us-east-1"
@@ -59,8 +55,6 @@ def refresh(pricing: Any, table: PriceTable, region: str, keys: Iterable[str]) -
     Args:
         pricing: a client of the Price List API.
         table: known units, and prices that new ones are compared with.
-        region: whose prices are asked for.
-        keys: keys of the table.
     """
     prices: dict[str, Price] = {}
     problems: list[str] = []

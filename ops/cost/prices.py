@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ops.base.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TABLE = Path(__file__).with_name("prices.json")
 

@@ -7,17 +7,14 @@ demand, and what it will cost nobody knows beforehand.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ops.base import definitions
+from ops.base.assembly import Assembly, Resource
 from ops.base.errors import CommandError
 from ops.cost.charges import HOURS_PER_MONTH, Charge
 from ops.pipelines.parameters import check
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ops.base.assembly import Assembly, Resource
 
 # After these a job may have run, and is run again
 # (docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html).

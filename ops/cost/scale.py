@@ -9,16 +9,12 @@ is no figure, but the formula or what it would have to be.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ops.cost import scale_facts as facts
 from ops.cost.generated import Page, table
 from ops.cost.prices import PriceTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ops.cost.scale_facts import Collection
+from ops.cost.scale_facts import Collection
 
 REGION = "us-east-1"
 PROCESSING, TRAINING = "AmazonSageMaker/Processing:ml.m5.xlarge", "AmazonSageMaker/Train:ml.g4dn.xlarge"

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
 
 from model_code.archive.inventory import MAX_OBJECTS
-from model_code.contract.parameters import DATA, LIMITS, TRAINING
+from model_code.contract.parameters import DATA, LIMITS, TRAINING, Parameter
 from ops.base.tools import REPOSITORY
 from pipeline import processing
-
-if TYPE_CHECKING:
-    from model_code.contract.parameters import Parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +32,6 @@ class Collection:
 
     Attributes:
         name: what people call it.
-        images: how many.
         gb: size of its files, in 10^9 bytes.
         source: where the size is from.
     """
@@ -131,7 +126,6 @@ class ServiceLimit:
     """A limit of SageMaker that a larger collection comes near to.
 
     Attributes:
-        what: the limit.
         value: as many.
         source: where it is from.
         shape: of botocore's service model of SageMaker, which has the same number; "" where none has.

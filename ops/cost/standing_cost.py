@@ -7,21 +7,16 @@ in neither is an error, so that nothing new goes unnoticed.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from ops.base.assembly import Assembly, Resource
 from ops.base.errors import CommandError
 from ops.cost import run_cost
-from ops.cost.charges import HOURS_PER_MONTH, Charge
-from ops.cost.fleets import of_config
+from ops.cost.charges import HOURS_PER_MONTH, Charge, Usage
+from ops.cost.fleets import Fleet, of_config
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ops.base.assembly import Assembly, Resource
-    from ops.cost.charges import Usage
-    from ops.cost.fleets import Fleet
-
-    Rule = Callable[[Resource, Assembly, Usage], Iterator[Charge]]
+Rule = Callable[[Resource, Assembly, Usage], Iterator[Charge]]
 
 # Metrics of an endpoint by namespace: AWS/SageMaker and /aws/sagemaker/Endpoints; a GPU adds two that are not counted
 # ("SageMaker AI metrics in Amazon CloudWatch" of the developer guide, read 2026-11).

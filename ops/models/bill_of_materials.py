@@ -14,21 +14,16 @@ import json
 import re
 import tarfile
 import uuid
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lambdas.aws import package_files, statement
-from model_code.contract.documents import read_evaluation, read_metadata
+from model_code.contract.documents import Evaluation, Metadata, read_evaluation, read_metadata
 from model_code.contract.metrics import METRICS, figure
 from ops.base.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from email.message import Message
-    from pathlib import Path
-
-    from model_code.contract.documents import Evaluation, Metadata
-    from ops.models.evidence import File
+from ops.models.evidence import File
 
 NEEDED = (package_files.MODEL, package_files.EVALUATION)
 _MODEL, _DATASET, _CONTAINER = "model", "dataset", "serving-container"

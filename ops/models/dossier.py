@@ -41,7 +41,6 @@ class Evidence:
     Attributes:
         package: the described model package.
         signed: members of its signed statement.
-        metadata: metadata.json of the model.
         evaluation: evaluation.json.
         card: dataset.json.
         model_card: the registered model card's content.

@@ -25,7 +25,6 @@ class File:
 
     Attributes:
         name: one of the names in `package_files`.
-        path: path on this machine.
         sha256: SHA-256 of its content, 64 hex digits.
     """
 

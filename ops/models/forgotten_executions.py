@@ -28,7 +28,6 @@ def explain_unknown(
         changed: what is otherwise now.
         execution: ARN of the execution, as it was signed.
         registered: when the version was registered.
-        sagemaker: boto3's client.
 
     Raises:
         botocore.exceptions.ClientError: SageMaker refuses to tell.

@@ -103,7 +103,6 @@ def promote(arn: str, source: Side, target: Side, *, bucket: str, image: str, te
         arn: ARN of an approved package of the source.
         source: is only read.
         target: is written to: files first, the package last, so that nothing is half registered.
-        bucket: the target's artifact bucket.
         image: the target's serving container.
         tell: called with a sentence about what is being done.
 

@@ -6,10 +6,10 @@ import dataclasses
 import json
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from lambdas.aws import served_package
 from lambdas.aws.errors import error_code, is_absent
+from lambdas.aws.package_files import open_object
 from model_code.contract.documents import read_evaluation
 from model_code.contract.metrics import figure
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
@@ -34,10 +34,7 @@ class ModelVersion:
     """One model package of the group.
 
     Attributes:
-        version: its number in the group.
-        arn: ARN of the package.
         approval: SageMaker's word for it.
-        created: when it was registered.
         comment: comment of whoever approved or rejected it.
         decided: when it was last changed: of a package that is Approved, when it was approved.
         decided_by: who changed it last, as SageMaker tells it: an IAM principal's ARN or a Studio user; else empty.
@@ -215,9 +212,8 @@ class ModelRegistry:
         """evaluation.json; empty where there is none, or none to be read."""
         if not uri:
             return {}
-        parts = urlsplit(uri)
         try:
-            body = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+            body = open_object(self._s3, uri).read()
         except Exception as error:
             # Artifacts may have expired, or be closed to this role; the versions are still worth listing.
             if error_code(error) in {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}:

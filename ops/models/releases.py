@@ -33,13 +33,7 @@ class Verdict:
 
 
 class Verdicts:
-    """Verdicts on one version since this object was made.
-
-    Args:
-        s3: client.
-        bucket: the artifact bucket.
-        version: the version.
-    """
+    """Verdicts on one version since this object was made."""
 
     def __init__(self, s3: S3Client, bucket: str, version: ModelVersion) -> None:
         self._s3, self._bucket = s3, bucket

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from lambdas.aws import package_files, statement
 from lambdas.aws.provenance import Provenance, ProvenanceError
@@ -13,17 +15,12 @@ from ops.base.errors import CommandError
 from ops.models import bill_of_materials, evidence, forgotten_executions
 from ops.models.evidence import File
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
     """Result of verifying a version's signed statement.
 
     Attributes:
-        arn: ARN of the package.
         statement_uri: S3 URI of the signed statement.
         members: everything that was signed, by names for people.
         changed: what is otherwise now.

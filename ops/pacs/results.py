@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dicom_results import source
 from dicom_results.prediction import instances
 from dicom_results.result import Result, remarks
 from dicom_results.source import NoResultError
 from ops.api import image_files
-
-if TYPE_CHECKING:
-    from ops.api.predictions import Prediction
+from ops.api.predictions import Prediction
 
 
 def write(prediction: Prediction, folder: Path) -> list[Path]:

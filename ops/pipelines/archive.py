@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import zipfile
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 from model_code.archive import inventory, label_table, table_matches
 from model_code.archive.entries import Kind, by_number, look
@@ -26,10 +28,6 @@ from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.candidates import are_dicom
 from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
 _NO_SPLIT = "without a split"
 _ZIP = b"PK"

@@ -127,8 +127,6 @@ def keep(s3: S3Client, taken: Taken, *, bucket: str, name: str, timeout: float, 
 
     Args:
         s3: a client that may write to `incoming/`.
-        taken: the inventory.
-        bucket: the data bucket.
         name: what the key begins with.
         timeout: seconds to wait.
         poll: seconds between two looks.

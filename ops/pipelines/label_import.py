@@ -115,8 +115,6 @@ def send(s3: S3Client, archive_uri: str, changed: dict[str, Correction], table: 
         s3: a client that may read the archive and write to `incoming/`.
         archive_uri: S3 URI of the dataset's archive.
         changed: what `reviewed` found.
-        table: the reviewed table.
-        bucket: the data bucket.
 
     Raises:
         CommandError: the archive was packed again after an earlier import, or is none but an inventory.

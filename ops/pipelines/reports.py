@@ -5,10 +5,9 @@ from __future__ import annotations
 import enum
 import html
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from lambdas.aws.errors import error_code
-from model_code.contract import label_review
+from lambdas.aws.package_files import open_object
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from ops.pipelines.executions import Execution
 
-_NAME = "report.html"
+REPORT = "report.html"
 
 
 class Reporting(enum.Enum):
@@ -51,18 +50,13 @@ def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporti
     job = sagemaker.describe_processing_job(ProcessingJobName=step.job)
     for output in job["ProcessingOutputConfig"]["Outputs"]:
         if output["OutputName"] == wanted:
-            return f"{output['S3Output']['S3Uri'].rstrip('/')}/{_NAME}"
+            return f"{output['S3Output']['S3Uri'].rstrip('/')}/{REPORT}"
     raise CommandError(f"The job {step.job} has no output {wanted}.")
 
 
-def beside(statistics_uri: str) -> str:
-    """The S3 URI of the report that lies beside an evaluation.json."""
-    return f"{statistics_uri.rpartition('/')[0]}/{_NAME}"
-
-
-def findings(report_uri: str) -> str:
-    """The S3 URI of the findings that lie beside a monitoring run's report."""
-    return f"{report_uri.rpartition('/')[0]}/monitoring.json"
+def beside(uri: str, name: str = REPORT) -> str:
+    """The S3 URI of a file in the folder of another: of what a step's output holds beside its report, or of that."""
+    return f"{uri.rpartition('/')[0]}/{name}"
 
 
 def sentences(found: dict[str, Any]) -> str:
@@ -73,26 +67,6 @@ def sentences(found: dict[str, Any]) -> str:
     sentences = [found["sentence"]]
     sentences += [found[name]["sentence"] for name in ("requests", "trend") if name in found]
     return "\n".join(sentences)
-
-
-def test_predictions(report_uri: str) -> str:
-    """The S3 URI of the table with every test image that lies beside an evaluation's report."""
-    return f"{report_uri.rpartition('/')[0]}/test_predictions.csv"
-
-
-def site_evaluation(report_uri: str) -> str:
-    """The S3 URI of the document that lies beside a site evaluation's report."""
-    return f"{report_uri.rpartition('/')[0]}/site_evaluation.json"
-
-
-def evaluation(report_uri: str) -> str:
-    """The S3 URI of the evaluation.json that lies beside its report."""
-    return f"{report_uri.rpartition('/')[0]}/evaluation.json"
-
-
-def suspect_labels(report_uri: str) -> str:
-    """The S3 URI of the images ranked by how suspect their labels are, beside an evaluation's report."""
-    return f"{report_uri.rpartition('/')[0]}/{label_review.FILE}"
 
 
 def with_decision(report: bytes, decision: str) -> bytes:
@@ -106,9 +80,8 @@ def with_decision(report: bytes, decision: str) -> bytes:
 
 def fetch(s3: S3Client, uri: str) -> bytes:
     """The report, or a file beside it; raises CommandError when it is not there."""
-    parts = urlsplit(uri)
     try:
-        return s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+        return open_object(s3, uri).read()
     except Exception as error:
         if error_code(error) in {"NoSuchKey", "NoSuchBucket", "404"}:
             folder, _, name = uri.rpartition("/")

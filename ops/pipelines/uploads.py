@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
-from model_code.contract.archives import REPORT_SUFFIX
+from model_code.contract.archives import REPORT_SUFFIX, copy_token
 from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Upload:
     @property
     def token(self) -> str:
         """Names the immutable copy that the Trigger function makes of this object version, 64 hex digits."""
-        return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
+        return copy_token(self.bucket, self.key, self.version_id)
 
 
 def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING, suffix: str = ".zip") -> str:
@@ -76,8 +76,6 @@ def send(
 
     Args:
         s3: a client that may write to `incoming/`.
-        path: the file.
-        bucket: the data bucket.
         name: what the key begins with.
         progress: called with the bytes of each part that is there, from several threads.
         folder: of the key.

@@ -32,7 +32,6 @@ def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: flo
 
     Args:
         reader: reader of the pipeline the execution belongs to.
-        arn: the execution.
         timeout: seconds after which to give up with exit code 4; None waits as long as it takes.
         poll: seconds between two looks.
         quiet: print nothing on the way.

@@ -11,14 +11,7 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import (
-    with_data_events,
-    with_dicom_results,
-    with_network,
-    with_release_gate,
-    with_snap_start,
-    with_volume_key,
-)
+from policy.contexts import with_setting
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -66,37 +59,39 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Template:
 @pytest.fixture(scope="session")
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod in a network of its own."""
-    return _synthesise(with_network(_context()), tmp_path_factory.mktemp("isolated"))
+    return _synthesise(with_setting(_context(), "network.vpc"), tmp_path_factory.mktemp("isolated"))
 
 
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod with a trail of data events."""
-    return _synthesise(with_data_events(_context()), tmp_path_factory.mktemp("audited"))
+    return _synthesise(with_setting(_context(), "buckets.data_events"), tmp_path_factory.mktemp("audited"))
 
 
 @pytest.fixture(scope="session")
 def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where a release asks for a site evaluation."""
-    return _synthesise(with_release_gate(_context()), tmp_path_factory.mktemp("gated"))
+    return _synthesise(
+        with_setting(_context(), "site_evaluation.required_for_release"), tmp_path_factory.mktemp("gated")
+    )
 
 
 @pytest.fixture(scope="session")
 def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the API answers with results in DICOM."""
-    return _synthesise(with_dicom_results(_context()), tmp_path_factory.mktemp("coded"))
+    return _synthesise(with_setting(_context(), "api.dicom_results"), tmp_path_factory.mktemp("coded"))
 
 
 @pytest.fixture(scope="session")
 def snapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the Dicom function begins from a snapshot."""
-    return _synthesise(with_snap_start(_context()), tmp_path_factory.mktemp("snapped"))
+    return _synthesise(with_setting(_context(), "api.dicom_snap_start"), tmp_path_factory.mktemp("snapped"))
 
 
 @pytest.fixture(scope="session")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod with the environment's key on volumes."""
-    return _synthesise(with_volume_key(_context()), tmp_path_factory.mktemp("keyed"))
+    return _synthesise(with_setting(_context(), "encryption.volume_key"), tmp_path_factory.mktemp("keyed"))
 
 
 @pytest.fixture(scope="session")

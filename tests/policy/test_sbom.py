@@ -22,7 +22,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from policy import components
 from policy.bundles import BundleError, bundle, licence_of
-from policy.contexts import with_dicom_results
+from policy.contexts import with_setting
 from tests.infra.conftest import environment_context, synthesise_app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ Document = dict[str, Any]
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The assembly of prod with every setting that has a function carry libraries."""
-    context = with_dicom_results(copy.deepcopy(environment_context("prod")))
+    context = with_setting(copy.deepcopy(environment_context("prod")), "api.dicom_results")
     issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
     context["environments"]["prod"]["api"]["authentication"] = issuer
     folder = tmp_path_factory.mktemp("assembly")

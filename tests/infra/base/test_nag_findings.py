@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import with_data_events, with_network
+from policy.contexts import with_setting
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, Assembly, environment_context
 
@@ -24,7 +24,7 @@ UNREMARKABLE = {
 
 
 # What settings may choose and no environment of cdk.json does.
-SPECIAL = {"network.vpc": with_network, "buckets.data_events": with_data_events}
+SPECIAL = ("network.vpc", "buckets.data_events")
 EVERY = (*ENVIRONMENTS, *SPECIAL)
 
 
@@ -34,8 +34,9 @@ def reports(assembly: Assembly) -> Reports:
 
     @cache
     def report(environment: str) -> dict[str, Any]:
-        context = environment_context("prod" if environment in SPECIAL else environment)
-        output = assembly(environment, SPECIAL.get(environment, dict)(context))
+        special = environment in SPECIAL
+        context = environment_context("prod" if special else environment)
+        output = assembly(environment, with_setting(context, environment) if special else context)
         content = json.loads((output / "validation-report.json").read_text(encoding="utf-8"))
         (nag,) = (item for item in content["pluginReports"] if item["pluginName"] == "AwsSolutions")
         return {"nag": nag, "output": output}

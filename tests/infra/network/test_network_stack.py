@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.settings.environment import Settings
-from policy.contexts import with_network
+from policy.contexts import with_setting
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type, pipeline_of
 
@@ -107,7 +107,7 @@ def test_radiographs_of_another_account_are_read_where_settings_name_them(
     context: dict[str, Any], synthesise: Callable[[dict[str, Any]], Parts]
 ) -> None:
     context["shared"]["archive"]["sources"] = [{"uri": "s3://radiology/chest/"}]
-    template = synthesise(with_network(context))["network"]
+    template = synthesise(with_setting(context, "network.vpc"))["network"]
     statements = [
         statement
         for endpoint in of_type(template, "AWS::EC2::VPCEndpoint").values()
@@ -323,6 +323,6 @@ def test_sagemaker_may_attach_jobs_to_these_subnets_only(isolated: Parts) -> Non
 
 
 def test_the_context_that_the_tests_and_the_table_use_is_prod(context: dict[str, Any]) -> None:
-    settings, prod = Settings.load(with_network(context)), Settings.load(environment_context("prod"))
+    settings, prod = Settings.load(with_setting(context, "network.vpc")), Settings.load(environment_context("prod"))
     changed = {"network": prod.network, "pipeline": prod.pipeline}
     assert settings.model_copy(update=changed) == prod

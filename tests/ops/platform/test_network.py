@@ -10,7 +10,7 @@ from typer.testing import Result
 
 from infra.settings.environment import Settings
 from ops.base.errors import ExitCode
-from policy.contexts import with_network
+from policy.contexts import with_setting
 from tests.ops.conftest import CONTEXT, START, Cloud
 
 Settle = Callable[..., None]
@@ -28,7 +28,7 @@ def settle(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> Settle:
     """Let prod have a network by its settings, and no endpoint yet."""
 
     def network(**values: object) -> None:
-        context = with_network(copy.deepcopy(CONTEXT))
+        context = with_setting(copy.deepcopy(CONTEXT), "network.vpc")
         context["environments"]["prod"]["network"] |= values
         settings = Settings.load(context)
         monkeypatch.setattr("ops.platform.lifecycle.settings_of", lambda _env: settings)
