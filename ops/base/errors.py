@@ -59,19 +59,23 @@ def explain(error: BaseException) -> CommandError | None:
 
 
 def _explain_sign_in(error: BaseException, sdk: Any) -> CommandError | None:
-    if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
-        if os.environ.get("AWS_ENDPOINT_URL"):
-            return _unavailable("Set AWS_ACCESS_KEY_ID=test and AWS_SECRET_ACCESS_KEY=test for the laptop's cloud.")
-        return _unavailable(
-            "No usable AWS credentials were found: run `aws configure sso` or `aws sso login`, or set AWS_PROFILE."
-        )
-    if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOError)):
-        return _unavailable("The AWS sign-in has expired: run `aws sso login` and repeat the command.")
-    if isinstance(error, sdk.NoRegionError):
-        return _unavailable("No AWS region is known: pass --region, or set AWS_REGION.")
-    if isinstance(error, (sdk.ProfileNotFound, sdk.ConfigParseError)):
-        return _unavailable(f"The AWS configuration cannot be used: {str(error).rstrip('.')}.")
-    return None
+    absent = "No usable AWS credentials were found: run `aws login` or `aws sso login`, or set AWS_PROFILE."
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        absent = "Set AWS_ACCESS_KEY_ID=test and AWS_SECRET_ACCESS_KEY=test for the laptop's cloud."
+    said = str(error).rstrip(".")
+    sentences: dict[tuple[type[BaseException], ...], str] = {
+        (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError): absent,
+        (sdk.TokenRetrievalError, sdk.SSOError): _expired("aws sso login"),
+        (sdk.LoginInsufficientPermissions,): f"The sign-in of `aws login` cannot be used: {said}.",
+        (sdk.LoginError,): _expired("aws login"),
+        (sdk.NoRegionError,): "No AWS region is known: pass --region, or set AWS_REGION.",
+        (sdk.ProfileNotFound, sdk.ConfigParseError): f"The AWS configuration cannot be used: {said}.",
+    }
+    return next((_unavailable(sentence) for kinds, sentence in sentences.items() if isinstance(error, kinds)), None)
+
+
+def _expired(command: str) -> str:
+    return f"The AWS sign-in has expired: run `{command}` and repeat the command."
 
 
 def _explain_machine(error: BaseException, sdk: Any) -> CommandError | None:
@@ -84,7 +88,9 @@ def _explain_answer(response: Any, operation: str) -> CommandError:
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip().rstrip(".")
     if code in _EXPIRED:
-        return _unavailable("The AWS session has expired: sign in again (`aws sso login`) and repeat the command.")
+        return _unavailable(
+            "The AWS session has expired: sign in again (`aws login` or `aws sso login`) and repeat the command."
+        )
     if code in _INVALID:
         enabled = ", and that the account has this region enabled, if it is a newer one" if code in _NOT_ENABLED else ""
         return _unavailable(

@@ -24,7 +24,7 @@ def refuse_another(deployment: Callable[[], Deployment], settings: Settings) -> 
     remove one ("Cannot delete export ... as it is in use"), and roll back. A zone more, at the end, is no such change.
 
     Args:
-        deployment: makes a client, which fails where this SDK cannot sign in and the CDK's can, as with `aws login`.
+        deployment: makes a client, which fails where this SDK cannot sign in and the CDK may.
         settings: settings of the environment.
 
     Raises:

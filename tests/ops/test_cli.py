@@ -131,7 +131,7 @@ def test_expired_credentials_are_one_sentence(cloud: Cloud, cxr: Callable[..., R
     result = cxr("models")
     assert result.exit_code == ExitCode.UNAVAILABLE
     assert result.stderr.strip().splitlines() == [
-        "error: The AWS session has expired: sign in again (`aws sso login`) and repeat the command."
+        "error: The AWS session has expired: sign in again (`aws login` or `aws sso login`) and repeat the command."
     ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ops.base.errors import CommandError, ExitCode
 from ops.base.session import Session, configured_region
@@ -53,6 +56,33 @@ def test_a_named_profile_goes_before_the_credentials_in_use(tmp_path: Path, monk
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert Session(env="staging", profile="staging").credentials().access_key == "of-staging"
     assert Session(env="prod").credentials().access_key == "test"
+
+
+def test_who_signed_in_by_aws_login_has_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session has a key of its own, for which botocore needs its extra `crt` (botocore 1.43, LoginProvider)."""
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    session = "arn:aws:sts::123456789012:assumed-role/Admin/someone"
+    token = {
+        "accessToken": {
+            "accessKeyId": "of-login",
+            "secretAccessKey": "secret",
+            "sessionToken": "token",
+            "accountId": "123456789012",
+            "expiresAt": "2999-01-01T00:00:00Z",
+        },
+        "refreshToken": "again",
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "dpopKey": key.decode(),
+    }
+    cached = tmp_path / f"{hashlib.sha256(session.encode()).hexdigest()}.json"
+    cached.write_text(json.dumps(token), encoding="utf-8")
+    (tmp_path / "config").write_text(f"[profile console]\nlogin_session={session}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert Session(env="prod", profile="console").credentials().access_key == "of-login"
 
 
 @pytest.mark.parametrize("given", ["nonsense", "us_east_1", "bad.region!", "eu central 1"])
