@@ -129,7 +129,7 @@ def test_a_verdict_of_an_earlier_approval_is_none_of_this_one(cloud: Cloud, cxr:
     cloud.has_stack("endpoint")
     cloud.has_stack("endpoint")
     cloud.answers("cloudformation", "describe_stack_events", {"StackEvents": []})
-    _decides(cloud, 2, "Approved")
+    _decides(cloud, 2, "Approved", comment="approved after a rejection, without a comment")
     cloud.serves(1)
     cloud.has_stack("endpoint")
     _verdicts(cloud, 2, RELEASED)
