@@ -48,6 +48,8 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("bom 3 --save nowhere/bom.json", ExitCode.USAGE, "there is no folder nowhere"),
         ("labels export --csv nowhere/list.csv", ExitCode.USAGE, "there is no folder nowhere"),
         ("batch a.png --output nowhere/list.csv", ExitCode.USAGE, "there is no folder nowhere"),
+        ("predict . --overlay notes.txt", ExitCode.USAGE, "Invalid value for '--overlay'"),
+        ("predict . --dicom notes.txt", ExitCode.USAGE, "'notes.txt' is a file"),
         ("destroy", ExitCode.USAGE, "Nothing was removed: whether it is meant is asked at a terminal. --yes says so"),
         ("entries notes.txt", ExitCode.FAILED, "notes.txt is no zip file: name one, or the folder"),
         ("entries empty.zip", ExitCode.FAILED, "empty.zip is empty: copy or download it again."),
