@@ -109,7 +109,9 @@ def batch(
     *,
     summary: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", callback=writable, help="Where the summary goes (else batch-ID.csv)."),
+        typer.Option(
+            "--output", metavar="FILE", callback=writable, help="Where the summary goes (else batches-ID.csv)."
+        ),
     ] = None,
     queued: Annotated[
         bool, typer.Option("--async", help="Ask the asynchronous endpoint instead of starting a batch transform job.")

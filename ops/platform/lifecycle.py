@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
 from ops.base import output
-from ops.base.errors import CommandError
+from ops.base.errors import CommandError, ExitCode
 from ops.base.tools import REPOSITORY
 from ops.cost.fleets import instance_types
 from ops.platform.lookup import try_lookup
@@ -65,12 +65,15 @@ def settings_of(env: str) -> Settings:
     """The settings of an environment in this repository's cdk.json.
 
     Raises:
-        SettingsError: one is missing or wrong.
+        CommandError: one is missing or wrong, or there is no such environment.
     """
-    from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
+    from infra.settings.environment import Settings, SettingsError  # noqa: PLC0415 - no other command needs it
 
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-    return Settings.load({**context, "env": env})
+    try:
+        return Settings.load({**context, "env": env})
+    except SettingsError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
 
 
 def _listed(types: tuple[str, ...]) -> str:

@@ -50,6 +50,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("batch a.png --output nowhere/list.csv", ExitCode.USAGE, "there is no folder nowhere"),
         ("predict . --overlay notes.txt", ExitCode.USAGE, "Invalid value for '--overlay'"),
         ("predict . --dicom notes.txt", ExitCode.USAGE, "'notes.txt' is a file"),
+        ("deploy --env nosuch", ExitCode.USAGE, 'error: There is no environment "nosuch" in cdk.json'),
         ("destroy", ExitCode.USAGE, "Nothing was removed: whether it is meant is asked at a terminal. --yes says so"),
         ("entries notes.txt", ExitCode.FAILED, "notes.txt is no zip file: name one, or the folder"),
         ("entries empty.zip", ExitCode.FAILED, "empty.zip is empty: copy or download it again."),
