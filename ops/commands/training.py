@@ -125,7 +125,8 @@ def _finish(execution: Execution, *, as_json: bool) -> None:
     took = output.duration(execution.started, execution.ended)
     if execution.status != "Succeeded":
         raise CommandError(
-            f"Execution {execution.id} {execution.status.lower()} after {took}: {execution.reason or 'no reason'}"
+            f"Execution {execution.id} {execution.status.lower()} after {took}: "
+            f"{execution.reason or 'no reason is stated'}"
         )
     if not as_json:
         version = execution.registered_version
@@ -278,7 +279,7 @@ def monitor(
         arn = reader.start(given, name="cxr-monitor")
     run = watching.watch(reader, arn, timeout=timeout * 60, poll=workspace.poll_seconds, quiet=as_json)
     if run.status != "Succeeded":
-        raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
+        raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason is stated'}")
     uri = reports.of_execution(workspace.sagemaker, run, Reporting.MONITORING)
     findings = json.loads(reports.fetch(workspace.s3, reports.findings(uri)))
     path, opened = written_report(reports.fetch(workspace.s3, uri), run.id, save)
