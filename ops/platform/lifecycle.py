@@ -67,7 +67,8 @@ def settings_of(env: str) -> Settings:
     Raises:
         CommandError: one is missing or wrong, or there is no such environment.
     """
-    from infra.settings.environment import Settings, SettingsError  # noqa: PLC0415 - no other command needs it
+    from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
+    from infra.settings.section import SettingsError  # noqa: PLC0415 - likewise
 
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     try:
