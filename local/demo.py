@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", dest="stay", action="store_false", help="end after the predictions")
     parser.add_argument("--port", type=int, default=4566, help="where the embedded cloud listens (4566)")
     options = parser.parse_args(arguments)
+    if not 1 <= options.port <= 65535:
+        parser.error(f"argument --port: {options.port} is no port: take one from 1 to 65535")
     if options.archive is not None and not options.archive.is_file():
         print(f"There is no archive at {options.archive}.", file=sys.stderr)
         return 2

@@ -75,7 +75,8 @@ def _age(document: dict[str, Any]) -> float | None:
 def _of_json(document: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | None, str | None]:
     named = [name for name in _FIELDS if name in document]
     if len(document) != 1 or len(named) != 1 or not isinstance(document[named[0]], str):
-        raise Problem("invalid_request", f"The JSON document has to have one member besides patient_age_years. {_FORM}")
+        sentence = "The JSON document has to have image or upload, a text, and no other member but patient_age_years."
+        raise Problem("invalid_request", f"{sentence} {_FORM}")
     value: str = document[named[0]]
     if named == ["upload"]:
         if not UPLOAD.fullmatch(value):

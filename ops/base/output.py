@@ -75,6 +75,16 @@ def say(sentence: str) -> None:
     progress().print(sentence, markup=False)
 
 
+@contextlib.contextmanager
+def said_on_interrupt(sentence: str) -> Iterator[None]:
+    """Ctrl-C ends the waiting and nothing else: the sentence says what goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(sentence)
+        raise
+
+
 def fail(sentence: str) -> None:
     """Print the sentence a command ends with."""
     console = progress()

@@ -28,13 +28,19 @@ def predict(
     *,
     overlay: Annotated[
         Path | None,
-        typer.Option("--overlay", metavar="DIR", help="Write there each radiograph with the model's saliency over it."),
+        typer.Option(
+            "--overlay",
+            metavar="DIR",
+            file_okay=False,
+            help="Write there each radiograph with the model's saliency over it.",
+        ),
     ] = None,
     dicom: Annotated[
         Path | None,
         typer.Option(
             "--dicom",
             metavar="DIR",
+            file_okay=False,
             help="Write there each DICOM file's result in DICOM: a report, and the saliency map.",
         ),
     ] = None,
@@ -103,7 +109,9 @@ def batch(
     *,
     summary: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", callback=writable, help="Where the summary goes (else batch-ID.csv)."),
+        typer.Option(
+            "--output", metavar="FILE", callback=writable, help="Where the summary goes (else batches-ID.csv)."
+        ),
     ] = None,
     queued: Annotated[
         bool, typer.Option("--async", help="Ask the asynchronous endpoint instead of starting a batch transform job.")

@@ -186,7 +186,7 @@ def _check(execution: Execution, version: int, done: str) -> None:
     if execution.status != "Succeeded":
         raise CommandError(
             f"Version {version} was not {done}: execution {execution.id} {execution.status.lower()}: "
-            f"{execution.reason or 'no reason'}"
+            f"{execution.reason or 'no reason is stated'}"
         )
 
 

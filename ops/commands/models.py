@@ -169,15 +169,18 @@ def _release(workspace: Workspace, version: ModelVersion, comment: str, *, timeo
     """Approve a version and wait, at most `timeout` minutes, until it is what the endpoint serves."""
     snapshot = releases.Snapshot.of(workspace.deployment, workspace.s3, version)
     releases.approve(workspace.registry, version, comment)
-    return releases.await_serving(
-        workspace.registry,
-        workspace.deployment,
-        version,
-        snapshot=snapshot,
-        timeout=timeout * 60,
-        poll=workspace.poll_seconds,
-        tell=output.say,
-    )
+    with output.said_on_interrupt(
+        f"Interrupted; version {version.version} is approved, and its release goes on: `cxr status` shows it."
+    ):
+        return releases.await_serving(
+            workspace.registry,
+            workspace.deployment,
+            version,
+            snapshot=snapshot,
+            timeout=timeout * 60,
+            poll=workspace.poll_seconds,
+            tell=output.say,
+        )
 
 
 def promote(

@@ -188,7 +188,7 @@ def collect(workspace: Workspace) -> Status:
         execution = workspace.executions.read(newest[0].arn) if newest else None
     if stacks["training"] and stacks["endpoint"]:
         versions = workspace.registry.versions()
-        latest_model = versions[0] if versions else None
+        latest_model = workspace.registry.with_metrics(versions[0]) if versions else None
         serving = workspace.registry.serving()
         serving_model = next((version for version in versions if version.arn == serving.package_arn), None)
     if stacks["api"]:

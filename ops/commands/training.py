@@ -122,7 +122,8 @@ def _follow(workspace: Workspace, arn: str, *, timeout: float | None = None, as_
     took = output.duration(execution.started, execution.ended)
     if execution.status != "Succeeded":
         raise CommandError(
-            f"Execution {execution.id} {execution.status.lower()} after {took}: {execution.reason or 'no reason'}"
+            f"Execution {execution.id} {execution.status.lower()} after {took}: "
+            f"{execution.reason or 'no reason is stated'}"
         )
     if not as_json:
         version = execution.registered_version
@@ -273,7 +274,7 @@ def monitor(
         arn = reader.start(given, name="cxr-monitor")
     run = watching.watch(reader, arn, timeout=timeout * 60, poll=workspace.poll_seconds, quiet=as_json)
     if run.status != "Succeeded":
-        raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
+        raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason is stated'}")
     uri = reports.of_execution(workspace.sagemaker, run, Reporting.MONITORING)
     findings = json.loads(reports.fetch(workspace.s3, reports.beside(uri, "monitoring.json")))
     path, opened = written_report(reports.fetch(workspace.s3, uri), run.id, save)

@@ -198,6 +198,9 @@ class ModelRegistry:
 
     def decide(self, version: ModelVersion, approval: str, comment: str) -> None:
         """Record the approval or the rejection; an approval is the event that starts the release."""
+        if not comment and version.approval == "Rejected":
+            # The rejection's reason would stay with the version, and be read as the approval's comment.
+            comment = "approved after a rejection, without a comment"
         decision: Any = {"ModelPackageArn": version.arn, "ModelApprovalStatus": approval}
         if comment:
             decision["ApprovalDescription"] = comment

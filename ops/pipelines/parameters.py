@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from model_code.contract.parameters import MONITORING, TRAINING, Parameter
 from ops.base.errors import CommandError, ExitCode
+
+_NUMBERS: Mapping[str, Callable[[str], int | float]] = {"Integer": int, "Float": float}
 
 
 def pairs(given: Iterable[str] | None) -> dict[str, str]:
@@ -23,10 +26,11 @@ def pairs(given: Iterable[str] | None) -> dict[str, str]:
 
 
 def check(given: Mapping[str, str], definition: Mapping[str, Any]) -> None:
-    """Raises CommandError when the pipeline's definition has no such parameter, not of that type, or SageMaker would
-    refuse a job's instance for it."""
+    """Raises CommandError when the pipeline's definition has no such parameter, not of that type, its job would refuse
+    the number, or SageMaker would refuse a job's instance for it."""
     types = {parameter["Name"]: parameter["Type"] for parameter in definition["Parameters"]}
     allowed = {parameter["Name"]: parameter.get("EnumValues") for parameter in definition["Parameters"]}
+    is_monitoring = types.keys() >= MONITORING.keys()
     keyed = set(_keyed(definition.get("Steps", [])))
     for name, value in given.items():
         if name not in types:
@@ -42,12 +46,19 @@ def check(given: Mapping[str, str], definition: Mapping[str, Any]) -> None:
             )
         if allowed[name] and value not in map(str, allowed[name]):
             raise CommandError(f"{name} is one of {', '.join(map(str, allowed[name]))}, not {value!r}.", ExitCode.USAGE)
+        if problem := _out_of_range(MONITORING if is_monitoring else TRAINING, name, value, types[name]):
+            raise CommandError(problem, ExitCode.USAGE)
         if name in keyed and _has_local_disks(value):
             raise CommandError(
                 f"{name} {value} has local disks, for which SageMaker takes no key, and the pipeline names one for its "
                 "volume: choose another type, such as ml.m5.xlarge.",
                 ExitCode.USAGE,
             )
+
+
+def _out_of_range(table: Mapping[str, Parameter], name: str, value: str, kind: str) -> str | None:
+    """Sentence why the job would refuse a number, in the words in which it would; None where it takes it."""
+    return table[name].problem(_NUMBERS[kind](value)) if name in table and kind in _NUMBERS else None
 
 
 def _keyed(part: Any) -> Iterator[str]:
@@ -71,10 +82,8 @@ def _has_local_disks(value: str) -> bool:
 def _fits(value: str, kind: str) -> bool:
     """Whether SageMaker takes the text for a parameter of the type."""
     try:
-        if kind == "Integer":
-            int(value)
-        elif kind == "Float":
-            float(value)
+        if kind in _NUMBERS:
+            _NUMBERS[kind](value)
         elif kind == "Boolean":
             return value.lower() in {"true", "false"}
     except ValueError:

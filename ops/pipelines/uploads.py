@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.aws.errors import error_code
 from model_code.contract.archives import REPORT_SUFFIX, copy_token
 from ops.base.errors import CommandError, ExitCode
+from ops.base.output import said_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,9 @@ def send(
         name: what the key begins with.
         progress: called with the bytes of each part that is there, from several threads.
         folder: of the key.
+
+    Raises:
+        CommandError: another command that sent the same parts put them together, or gave them up.
     """
     size = path.stat().st_size
     if size <= _PART_BYTES:
@@ -97,7 +101,15 @@ def send(
             Bucket=bucket, Key=key, ContentType="application/zip", ChecksumAlgorithm="CRC32"
         )
         begun = _Parts(s3, bucket, key, made["UploadId"])
-    version_id = begun.finish(path, size, progress)
+    try:
+        version_id = begun.finish(path, size, progress)
+    except Exception as error:
+        if error_code(error) != "NoSuchUpload":
+            raise
+        raise CommandError(
+            f"The upload of {begun.key} was ended meanwhile, as by another command that sent the same file and was "
+            "done first. Look at `cxr executions` before you send it again."
+        ) from error
     return Upload(bucket=bucket, key=begun.key, version_id=version_id)
 
 
@@ -189,15 +201,17 @@ def await_start(s3: S3Client, executions: ExecutionReader, upload: Upload, *, ti
     neither happens within `timeout` seconds.
     """
     end = time.monotonic() + timeout
-    while True:
-        if reason := refusal(s3, upload):
-            raise CommandError(f"The archive was refused: {reason}")
-        if arn := executions.find(upload.token):
-            return arn
-        if time.monotonic() >= end:
-            raise CommandError(
-                f"s3://{upload.bucket}/{upload.key} is uploaded, but no execution started within {timeout:.0f} s: "
-                "look at the Trigger function's log.",
-                ExitCode.TIMED_OUT,
-            )
-        time.sleep(poll)
+    address = f"s3://{upload.bucket}/{upload.key}"
+    with said_on_interrupt(f"Interrupted; {address} is uploaded, and its execution starts all the same."):
+        while True:
+            if reason := refusal(s3, upload):
+                raise CommandError(f"The archive was refused: {reason}")
+            if arn := executions.find(upload.token):
+                return arn
+            if time.monotonic() >= end:
+                raise CommandError(
+                    f"{address} is uploaded, but no execution started within {timeout:.0f} s: "
+                    "look at the Trigger function's log.",
+                    ExitCode.TIMED_OUT,
+                )
+            time.sleep(poll)

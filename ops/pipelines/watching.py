@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ops.base.errors import CommandError, ExitCode
-from ops.base.output import duration, interactive, results, status_text, table
+from ops.base.output import duration, interactive, results, said_on_interrupt, status_text, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,13 @@ def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: flo
     """
     moments = _follow(reader, arn, timeout=timeout, poll=poll)
     last: _Moment | None
-    if quiet:
-        last = list(moments)[-1]
-    elif interactive():
-        last = _show_live(reader, arn, moments)
-    else:
-        last = _print_lines(moments)
+    with said_on_interrupt(f"Interrupted; execution {arn.rpartition('/')[2]} goes on running."):
+        if quiet:
+            last = list(moments)[-1]
+        elif interactive():
+            last = _show_live(reader, arn, moments)
+        else:
+            last = _print_lines(moments)
     if last is None:
         raise CommandError(f"{arn} told nothing of itself.")
     return last.execution

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
 from ops.base import output
-from ops.base.errors import CommandError
+from ops.base.errors import CommandError, ExitCode
 from ops.base.tools import REPOSITORY
 from ops.cost.fleets import instance_types
 from ops.platform.lookup import try_lookup
@@ -65,7 +65,7 @@ def settings_of(env: str) -> Settings:
     """The settings of an environment in this repository's cdk.json.
 
     Raises:
-        CommandError: one is missing or wrong, or the file is no JSON.
+        CommandError: one is missing or wrong, there is no such environment, or the file is no JSON.
     """
     from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
     from infra.settings.section import SettingsError  # noqa: PLC0415 - likewise
@@ -73,11 +73,11 @@ def settings_of(env: str) -> Settings:
     try:
         context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     except ValueError as error:
-        raise CommandError(f"cdk.json cannot be read: {error}.") from error
+        raise CommandError(f"cdk.json cannot be read: {error}.", ExitCode.USAGE) from error
     try:
         return Settings.load({**context, "env": env})
     except SettingsError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), ExitCode.USAGE) from error
 
 
 def _listed(types: tuple[str, ...]) -> str:

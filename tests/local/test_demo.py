@@ -82,3 +82,14 @@ def test_an_archive_that_is_not_there_is_reported_before_anything_starts(
     assert demo.main(["--archive", str(tmp_path / "absent.zip")]) == 2
     assert "absent.zip" in capsys.readouterr().err
     assert cloud == []
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_what_is_no_port_is_refused_before_anything_starts(
+    cloud: list[Cloud], capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        demo.main(["--port", port])
+    assert refused.value.code == 2
+    assert not cloud
+    assert f"{port} is no port" in capsys.readouterr().err

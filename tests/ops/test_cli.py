@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from botocore.response import StreamingBody
 from typer.testing import Result
 
 from ops import cli
 from ops.base.deployment import STACKS
 from ops.base.errors import CommandError, ExitCode
-from tests.ops.conftest import Cloud
+from tests.ops.conftest import GROUP_ARN, START, Cloud
 from tests.ops.pipelines.test_watching import step
 
 
@@ -89,6 +91,23 @@ def _everything(cloud: Cloud) -> None:
     cloud.has_execution("abc", "Succeeded")
     cloud.has_execution("abc", "Succeeded", [step("TrainModel", "Succeeded", 9)])
     cloud.has_models("Approved", "PendingManualApproval")
+    newest = {
+        "ModelPackageName": "cxr-dev/2",
+        "ModelPackageArn": f"{GROUP_ARN}/2",
+        "CreationTime": START,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "ApprovalDescription": "to be reviewed",
+        "ModelMetrics": {
+            "ModelQuality": {
+                "Statistics": {"ContentType": "application/json", "S3Uri": "s3://artifacts/evaluation.json"}
+            }
+        },
+    }
+    cloud.answers("sagemaker", "describe_model_package", newest, {"ModelPackageName": f"{GROUP_ARN}/2"})
+    content = json.dumps({"binary_classification_metrics": {"auc": {"value": 0.954}}}).encode()
+    body = {"Body": StreamingBody(io.BytesIO(content), len(content))}
+    cloud.answers("s3", "get_object", body, {"Bucket": "artifacts", "Key": "evaluation.json"})
     cloud.serves(1)
 
 
@@ -113,7 +132,11 @@ def test_status_as_json_has_stable_names(cloud: Cloud, cxr: Callable[..., Result
     assert document["stacks"]["cxr-dev-api"] == "CREATE_COMPLETE"
     assert document["execution"]["status"] == "Succeeded"
     assert (document["endpoint_status"], document["serving_version"]) == ("InService", 1)
-    assert document["latest_model"]["approval"] == "PendingManualApproval"
+    newest = document["latest_model"]
+    assert newest["approval"] == "PendingManualApproval"
+    # An empty comment and no figures would be answers too, and wrong ones.
+    assert (newest["comment"], newest["metrics"]) == ("to be reviewed", {"auroc": 0.954})
+    assert newest["statistics_uri"] == "s3://artifacts/evaluation.json"
     assert document["api_url"].endswith("/api/")
 
 

@@ -104,6 +104,8 @@ def test_json_with_a_charset(api, runtime, content_type):
         (in_json({"image": STANDARD.replace("+", " ")}), 400, "invalid_request", "RFC 4648"),
         (in_json({"image": "data:image/svg+xml,%3Csvg%3E"}), 400, "invalid_request", "RFC 4648"),
         (in_json({"image": STANDARD[:-3]}), 400, "invalid_request", "RFC 4648"),
+        # One member, as was asked for; only not one of those that there are.
+        (in_json({"img": STANDARD}), 400, "invalid_request", "has to have image or upload"),
     ],
 )
 def test_what_is_not_understood_is_refused_with_what_to_change(api, sent, status, code, advice):

@@ -131,7 +131,7 @@ def test_a_wrong_setting_is_no_defect_of_the_command(
     """Whoever edits cdk.json hears of it here first, before the synthesis says it in one sentence too."""
     cdk_json.write_text(settings, encoding="utf-8")
     result = cxr("--env", "nowhere", "deploy")
-    assert result.exit_code == ExitCode.FAILED
+    assert result.exit_code == ExitCode.USAGE
     assert says in " ".join(result.stderr.split())
     assert "defect" not in result.stderr
     assert not ran

@@ -206,3 +206,20 @@ def test_a_remark_of_several_lines_is_kept_as_one(cloud: Cloud, cxr: Callable[..
     cloud.serves(2)
     cloud.has_stack("endpoint")
     assert cxr("reject", "1", "--reason", "a\n  b\n").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("PendingManualApproval", {}),
+        ("Rejected", {"ApprovalDescription": "approved after a rejection, without a comment"}),
+    ],
+)
+def test_a_rejections_reason_is_not_left_as_the_comment_of_an_approval(
+    cloud: Cloud, before: str, kept: dict[str, str]
+) -> None:
+    """A decision without a comment leaves the one before it, "misses opacities", to be read as why it was approved."""
+    decision = {"ModelPackageArn": f"{GROUP_ARN}/1", "ModelApprovalStatus": "Approved", **kept}
+    cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"}, decision)
+    _registry(cloud).decide(registry.ModelVersion(1, f"{GROUP_ARN}/1", before, START), "Approved", "")
+    cloud.all_asked()

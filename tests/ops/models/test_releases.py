@@ -120,6 +120,24 @@ def test_any_other_verdict_ends_with_1_and_its_reason(
     cloud.all_asked()
 
 
+def test_an_interrupted_approval_says_that_the_release_goes_on(
+    cloud: Cloud, cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    _opens(cloud, "Approved", "PendingManualApproval", serving=1)
+    _marked(cloud, 2)
+    _decides(cloud, 2, "Approved")
+    _verdicts(cloud, 2)
+    cloud.serves(1)
+    cloud.has_stack("endpoint")
+    monkeypatch.setattr("ops.models.releases.time.sleep", interrupted)
+    result = cxr("approve")
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert "Interrupted; version 2 is approved, and its release goes on" in result.stderr
+
+
 def test_a_verdict_of_an_earlier_approval_is_none_of_this_one(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     _opens(cloud, "Approved", "Rejected", serving=1)
     cloud.has_stack("data")
@@ -129,7 +147,7 @@ def test_a_verdict_of_an_earlier_approval_is_none_of_this_one(cloud: Cloud, cxr:
     cloud.has_stack("endpoint")
     cloud.has_stack("endpoint")
     cloud.answers("cloudformation", "describe_stack_events", {"StackEvents": []})
-    _decides(cloud, 2, "Approved")
+    _decides(cloud, 2, "Approved", comment="approved after a rejection, without a comment")
     cloud.serves(1)
     cloud.has_stack("endpoint")
     _verdicts(cloud, 2, RELEASED)

@@ -136,6 +136,17 @@ def test_an_upload_that_broke_off_goes_on_with_the_parts_that_s3_does_not_have(s
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="data-bucket")
 
 
+def test_an_upload_that_another_command_ended_says_so_and_what_to_look_at(s3: Any, tmp_path: Path) -> None:
+    """Two terminals that send one file find one upload; of the second S3 says no more than `NoSuchUpload`."""
+
+    class Overtaken(Interrupted):
+        def upload_part(self, **arguments: Any) -> Any:
+            raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "UploadPart")
+
+    with pytest.raises(CommandError, match=r"another command that sent the same file.*cxr executions"):
+        _send(Overtaken(s3, parts=1), _random(tmp_path / "a.zip", 2 * PART), [])
+
+
 def test_another_file_of_the_same_name_and_size_is_not_mixed_into_it(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError):
         _send(Interrupted(s3, parts=1), _random(tmp_path / "a.zip", 2 * PART), [])
@@ -202,6 +213,25 @@ def _archive(path: Path) -> Path:
 @pytest.fixture
 def _sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.pipelines.uploads.send", lambda *_arguments, **_options: SENT)
+
+
+@pytest.mark.usefixtures("_sent")
+def test_an_interrupt_before_the_execution_is_there_says_that_it_comes(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does not know types the command again, and the archive is trained on twice."""
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    cloud.has_stack("data")
+    cloud.has_stack("training")
+    cloud.fails("s3", "get_object", "NoSuchKey", status=404)
+    cloud.answers("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": []})
+    monkeypatch.setattr("ops.pipelines.uploads.time.sleep", interrupted)
+    result = cxr("upload", str(_archive(tmp_path / "a.zip")))
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert "is uploaded, and its execution starts all the same" in result.stderr
 
 
 @pytest.mark.usefixtures("_sent")

@@ -149,6 +149,22 @@ def test_giving_up_is_exit_code_4_and_says_that_it_goes_on(cloud: Cloud, cxr: Ca
     assert "is still Executing" in result.stderr
 
 
+def test_an_interrupt_ends_the_waiting_and_says_that_it_goes_on(
+    cloud: Cloud, cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word, whoever presses Ctrl-C may think that the execution was ended, or start another."""
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    cloud.has_stack("training")
+    cloud.has_execution("abc", "Executing", [])
+    monkeypatch.setattr("ops.pipelines.watching.time.sleep", interrupted)
+    result = cxr("watch", execution_arn("abc"))
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert "Interrupted; execution abc goes on running." in result.stderr
+
+
 def test_an_unknown_execution_says_how_to_find_one(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     cloud.has_stack("training")
     pipeline = {"PipelineArn": f"{ARN}:pipeline/cxr-dev", "PipelineName": "cxr-dev"}
