@@ -83,8 +83,7 @@ class Layout:
     # First entry that is neither a radiograph nor a metadata file, nor DICOM.
     _stray: _Named | None = None
     _inner: _Named | None = None  # the first archive inside
-    # First entry in each folder that a refusal may be about.
-    _first: dict[str, _Named] = field(default_factory=dict)
+    _first: dict[str, _Named] = field(default_factory=dict)  # first entry in each folder that a refusal may be about
     # By path of a folder: the class of the radiographs right below, and of those below another such folder in it.
     _own: dict[str, str] = field(default_factory=dict)
     _inside: dict[tuple[str, str], set[str]] = field(default_factory=dict)
@@ -94,15 +93,12 @@ class Layout:
     # Folders that all entries share, from the top; None before there is any. And the tables, wherever they are.
     _shared: tuple[str, ...] | None = None
     _tables: list[_Named] = field(default_factory=list)
-    # Images and what may be one, in folders of a class or not.
-    _pictures: int = 0
-    # Files outside folders of a class whose names say nothing.
-    _unnamed: int = 0
+    _pictures: int = 0  # images and what may be one, in folders of a class or not
+    _unnamed: int = 0  # files outside folders of a class whose names say nothing
     # A table under another name, and the folder of another modality around an image that would be used.
     _other_table: _Named | None = None
     _other_modality: str = ""
-    # The first folder whose images may not be of the class around or below it.
-    _set_aside: str = ""
+    _set_aside: str = ""  # the first folder whose images may not be of the class around or below it
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
@@ -390,11 +386,15 @@ class Layout:
         return Problem("split_missing", f"There are images in {present} and none in train/.")
 
     def _without_a_class(self, purpose: str) -> Problem | None:
-        splits = SPLITS if purpose == "evaluate" else ("train",)
-        for label in LABELS:
-            if any(self.labelled[(split, label)] for split in (*splits, None)):
-                continue
-            place = f"train/{label}/" if purpose == "train" and any(split for split, _ in self.labelled) else label
-            detail = f"No {label} image to {purpose} on was found{self._elsewhere()}."
-            return Problem("class_missing", detail, entry=place)
+        """No image of a class to train or evaluate on, or none in the archive's own test split."""
+        found = self.labelled
+        needed = {purpose: (*(SPLITS if purpose == "evaluate" else ("train",)), None)}
+        if purpose == "train" and any(split == "test" for split, _ in found):
+            needed["test"] = ("test",)
+        for use, splits in needed.items():
+            for label in LABELS:
+                if not any(found[(split, label)] for split in splits):
+                    place = f"{use}/{label}/" if use != "evaluate" and any(split for split, _ in found) else label
+                    detail = f"No {label} image to {use} on was found{self._elsewhere()}."
+                    return Problem("class_missing", detail, entry=place)
         return None

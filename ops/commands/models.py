@@ -85,6 +85,13 @@ def approve(
     workspace = open_workspace(ctx, env, region)
     registry = workspace.registry
     model_version = registry.resolve(version)
+    if version == "latest" and model_version.approval == "Rejected":
+        number = model_version.version
+        raise CommandError(
+            f"Version {number} is the latest and was rejected: `cxr approve {number}` approves it all the same, and "
+            "`cxr models` lists the others.",
+            ExitCode.USAGE,
+        )
     serving = registry.serving()
     if (
         serving.status != "InService"

@@ -62,8 +62,8 @@ ACCEPTED = {
         {(split, label): 1 + (split == "test") for split in ("train", "validation", "test") for label in LABELS},
     ),
     "split and label in one": (
-        ["train_normal/1.png", "TrainPneumonia/2.png", "test-normal/3.png"],
-        {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 1, ("test", "NORMAL"): 1},
+        ["train_normal/1.png", "TrainPneumonia/2.png", "val-normal/3.png"],
+        {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 1, ("validation", "NORMAL"): 1},
     ),
     "numbers, plurals and copies": (
         ["0_normals/1.png", "1_PNEUMONIA/2.png", "PNEUMONIA - Copy (2)/3.png"],
@@ -211,6 +211,10 @@ REFUSED = {
     "no train": (of_both("test/{}/1.png", "val/{}/2.png"), "split_missing"),
     "nothing of one class": (["train/NORMAL/1.png", "test/PNEUMONIA/2.png"], "class_missing"),
     "another word for a class": (["PNEUMONIA/1.png", "healthy/2.png"], "class_missing"),
+    "a class of the test split by another word": (
+        [*of_both("train/{}/1.png"), "test/NORMAL/2.png", "test/PNEUMNIA/3.png"],
+        "class_missing",
+    ),
     "only masks": (of_both("{}/masks/1.png"), "no_layout"),
     "only laterals": (of_both("{}/lateral/1.png", "{}/2_LAT.jpg"), "no_layout"),
     "only other folders": (["photos/1.jpeg"], "no_layout"),

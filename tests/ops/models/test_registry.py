@@ -208,6 +208,17 @@ def test_a_remark_of_several_lines_is_kept_as_one(cloud: Cloud, cxr: Callable[..
     assert cxr("reject", "1", "--reason", "a\n  b\n").exit_code == 0
 
 
+def test_the_latest_version_is_not_approved_after_its_rejection(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    """Repeating `cxr approve` after a rollback, which rejects the version that it leaves, means another one."""
+    cloud.has_stack("training")
+    cloud.has_stack("endpoint")
+    cloud.has_models("Approved", "Rejected")
+    refused = cxr("approve", "latest")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "`cxr approve 2` approves it all the same" in " ".join(refused.stderr.split())
+    cloud.all_asked()
+
+
 @pytest.mark.parametrize(
     ("before", "kept"),
     [

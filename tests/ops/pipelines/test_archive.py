@@ -89,6 +89,7 @@ def test_a_folder_becomes_an_archive_in_the_layout_without_its_metadata_files(tm
         "siteB/train/NORMAL/1.jpeg",
         "siteA/train/PNEUMONIA/person1_virus_2.PNG",
         "siteA/test/NORMAL/3.jpg",
+        "siteA/test/PNEUMONIA/person4_bacteria_5.jpeg",
     ]
     metadata = [".DS_Store", "siteA/train/NORMAL/._1.jpeg", "siteA/train/NORMAL/notes.txt", "other/scan.jpeg"]
     contents = archive.pack(_folder(tmp_path / "in", *names, *metadata), tmp_path / "out.zip")
