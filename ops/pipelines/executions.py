@@ -177,8 +177,8 @@ class ExecutionReader:
             details = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         except Exception as error:
             if error_code(error) in {"ResourceNotFound", "ResourceNotFoundException"}:
-                message = f"{self._pipeline} has no execution {arn.rpartition('/')[2]}: `cxr executions` lists them."
-                raise CommandError(message) from error
+                message = f"{self._pipeline} has no execution {arn.rpartition('/')[2]}: `cxr executions` lists them"
+                raise CommandError(f"{message}, and one of another pipeline is named by its ARN.") from error
             raise
         pages = self._sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn, SortOrder="Ascending"

@@ -38,7 +38,7 @@ def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: flo
     """
     moments = _follow(reader, arn, timeout=timeout, poll=poll)
     last: _Moment | None
-    with said_on_interrupt(f"Interrupted; execution {arn.rpartition('/')[2]} goes on running."):
+    with said_on_interrupt(f"Interrupted; the execution goes on: `cxr watch {arn}` follows it."):
         if quiet:
             last = list(moments)[-1]
         elif interactive():

@@ -162,7 +162,7 @@ def test_an_interrupt_ends_the_waiting_and_says_that_it_goes_on(
     monkeypatch.setattr("ops.pipelines.watching.time.sleep", interrupted)
     result = cxr("watch", execution_arn("abc"))
     assert result.exit_code == ExitCode.INTERRUPTED
-    assert "Interrupted; execution abc goes on running." in result.stderr
+    assert f"Interrupted; the execution goes on: `cxr watch {execution_arn('abc')}` follows it." in result.stderr
 
 
 def test_an_unknown_execution_says_how_to_find_one(cloud: Cloud, cxr: Callable[..., Result]) -> None:
@@ -172,7 +172,10 @@ def test_an_unknown_execution_says_how_to_find_one(cloud: Cloud, cxr: Callable[.
     cloud.fails("sagemaker", "describe_pipeline_execution", "ResourceNotFound", "no")
     result = cxr("watch", "nope")
     assert result.exit_code == ExitCode.FAILED
-    assert "cxr-dev has no execution nope: `cxr executions` lists them." in result.stderr
+    says = (
+        "cxr-dev has no execution nope: `cxr executions` lists them, and one of another pipeline is named by its ARN."
+    )
+    assert says in result.stderr
 
 
 def test_before_the_first_upload_watch_says_what_to_do(cloud: Cloud, cxr: Callable[..., Result]) -> None:
