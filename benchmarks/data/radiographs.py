@@ -43,6 +43,7 @@ def folder_of(paths: Sequence[Path], directory: Path, *, copies: int = 1) -> Pat
 
     Args:
         paths: images below a folder that is named like their label.
+        directory: is made, and filled.
         copies: how often each is written, where there are too few for an epoch worth timing.
     """
     for path in paths:
