@@ -55,7 +55,11 @@ def folder_of(paths: Sequence[Path], directory: Path, *, copies: int = 1) -> Pat
 
 
 def shards_of(paths: Sequence[Path], directory: Path, size: int, *, copies: int = 1) -> Path:
-    """The images as preprocessing leaves them, of this edge in pixels, in four shards; otherwise as `folder_of`."""
+    """The images as preprocessing leaves them, in four shards.
+
+    Args:
+        size: edge of the images in pixels; the others are as of `folder_of`.
+    """
     directory.mkdir(parents=True)
     decode = tf.function(
         lambda encoded: pixels_from_bytes(encoded, size), input_signature=[tf.TensorSpec((), tf.string)]
