@@ -24,6 +24,7 @@ class Result:
         prediction_id: of the answer; a repeated answer has the same.
         probability: of pneumonia.
         threshold: from which on the label is PNEUMONIA.
+        label: NORMAL or PNEUMONIA.
         indeterminate: the probability lies where the model's validation data do not decide.
         band: from where to below where they do not; None where the answer does not tell.
         model_version: of the model package.

@@ -43,6 +43,7 @@ def folder_of(paths: Sequence[Path], directory: Path, *, copies: int = 1) -> Pat
 
     Args:
         paths: images below a folder that is named like their label.
+        directory: is made, and filled.
         copies: how often each is written, where there are too few for an epoch worth timing.
     """
     for path in paths:
@@ -54,7 +55,11 @@ def folder_of(paths: Sequence[Path], directory: Path, *, copies: int = 1) -> Pat
 
 
 def shards_of(paths: Sequence[Path], directory: Path, size: int, *, copies: int = 1) -> Path:
-    """The images as preprocessing leaves them, of this edge in pixels, in four shards; otherwise as `folder_of`."""
+    """The images as preprocessing leaves them, in four shards.
+
+    Args:
+        size: edge of the images in pixels; the others are as of `folder_of`.
+    """
     directory.mkdir(parents=True)
     decode = tf.function(
         lambda encoded: pixels_from_bytes(encoded, size), input_signature=[tf.TensorSpec((), tf.string)]

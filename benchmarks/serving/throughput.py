@@ -227,6 +227,7 @@ def export(directory: Path, size: int, calibration: Sequence[Path]) -> None:
     """The network for LiteRT in `engine/` with its metadata, and for the others in `logits/` with images to calibrate.
 
     Args:
+        directory: exists.
         size: edge of the network's images in pixels.
         calibration: radiographs.
     """

@@ -34,7 +34,12 @@ PUSHES_LOGS = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 @dataclass(frozen=True)
 class Handlers:
-    """The functions behind the paths."""
+    """The functions behind the paths.
+
+    Attributes:
+        predict: new predictions, and the service's health.
+        site: documents, preflight requests, and what no other function takes.
+    """
 
     predict: lambda_.IFunction
     predictions: lambda_.IFunction

@@ -21,6 +21,7 @@ class Alarms(Construct):
     Written with the plain resources, as rules are: `aws_cloudwatch_actions` imports half of the CDK.
 
     Args:
+        name: prefix of the alarms' names.
         runbook_url: URL of the page with a section for each alarm.
     """
 

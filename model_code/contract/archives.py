@@ -34,7 +34,7 @@ _URI = re.compile(
 
 
 def copy_token(bucket: str, key: str, version_id: str) -> str:
-    """64 hexadecimal digits that stand for a version of an upload: the folder of its copy, and what starts it once."""
+    """64 hexadecimal digits that stand for a version of an upload: folder of its copy, and ClientRequestToken."""
     return hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()
 
 

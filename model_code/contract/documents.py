@@ -302,7 +302,7 @@ def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
-    """A model's metadata. One without an engine is for TensorFlow; before schema 2 nothing is guaranteed."""
+    """A model's metadata. TensorFlow computes one that names no engine; before schema 2 nothing is guaranteed."""
     return cast("Metadata", current(document, "model's metadata", METADATA, _EARLIER_METADATA, with_current_names))
 
 

@@ -38,6 +38,7 @@ class Header:
         lines: labelled files of this host.
         shards: number of the host's shards.
         folder: of the bucket whose objects an inventory lists; "" of a zip archive.
+        schema: number of the manifest's schema.
     """
 
     archive_uri: str

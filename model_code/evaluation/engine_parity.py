@@ -27,6 +27,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
 
     Args:
         scores: scores of the engine that serves.
+        reference: logits of `reference_logits`, (n,).
 
     Returns:
         "name", "weights", "auc", "reference_auc", "auc_difference", "auc_limit", "probability_difference" ("mean",

@@ -39,6 +39,7 @@ def reference_logits(network: Any, test: Path, size: int) -> Array:
     """The network's logits for the test shards, float64 (n,), in the order of the shards.
 
     Args:
+        network: of `reference_network`.
         test: directory with the test shards.
         size: edge in pixels of the images in the shards.
     """

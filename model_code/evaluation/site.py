@@ -108,7 +108,11 @@ def check(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, flo
 def assess(
     scores: TestScores, metadata: dict[str, Any], own: Mapping[str, Any], limits: Mapping[str, float]
 ) -> Assessed:
-    """Assess a model on a site's radiographs: `check`, beside its evaluation on its own test split."""
+    """Assess a model on a site's radiographs, which are given as to `check`.
+
+    Args:
+        own: the model's evaluation on its own test split.
+    """
     basis, evaluation, refused_share, judgements = check(scores, metadata, limits)
     refused, figures = scores.refused, {name: _figure(own, name) for name in COMPARED}
     return Assessed(

@@ -107,7 +107,11 @@ def sentence(found: dict[str, Any]) -> str:
 
 
 def missing(labels: Array) -> dict[str, int]:
-    """Numbers of further labels of each kind, by its name, that a calibration takes."""
+    """Numbers of further labels of each kind, by its name, that a calibration takes.
+
+    Args:
+        labels: (n,) zeros and ones.
+    """
     counts = (int(np.sum(labels == number)) for number in range(len(LABELS)))
     return {label: max(0, 2 * FEWEST - count) for label, count in zip(LABELS, counts, strict=True)}
 

@@ -16,8 +16,6 @@ import numpy as np
 from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.metrics import CLASSIFICATION
-
-# Would bring TensorFlow into the monitoring job, which has no use for it.
 from model_code.evaluation.scores import TestScores
 from model_code.statistics.metrics import Array
 from model_code.statistics.prevalence import effective_size, weighted

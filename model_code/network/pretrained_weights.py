@@ -28,6 +28,7 @@ def pretrained_backbone(backbone: Backbone, size: int, source: str) -> Any:
     file: the checksum that Keras checks is checked.
 
     Args:
+        size: edge of the images in pixels.
         source: `imagenet`, an s3:// URI or a local path of a weights file without top; URI and path may end in
             `#sha256=<hex>`, which is then checked.
 

@@ -157,6 +157,8 @@ def histogram(labels: Array, probabilities: Array, evaluation: dict[str, Any]) -
     """The calibrated probabilities of both labels, with the threshold and the indeterminate band.
 
     Args:
+        labels: (n,) zeros and ones.
+        probabilities: (n,), from 0 to 1.
         evaluation: gives threshold and band.
     """
     threshold, band = evaluation["threshold"], evaluation["indeterminate"]

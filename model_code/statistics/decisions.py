@@ -1,7 +1,8 @@
 """Decision analysis: operating points, predictive values at a prevalence, and net benefit.
 
 Every threshold that is looked at here was chosen on validation data. None is found on the test split, which would
-flatter it. Labels are (n,) zeros and ones, probabilities, rates and prevalences in [0, 1], weights (resamples, n).
+flatter it. Labels are (n,) zeros and ones, probabilities (n,) in [0, 1], rates and prevalences in [0, 1], and weights
+(resamples, n) how often each image counts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ _THRESHOLDS = np.arange(1, 100) / 100
 
 
 def positive_predictive_value(sensitivity: float, specificity: float, prevalence: float) -> float | None:
-    """The share of answers PNEUMONIA that is right (Bayes); None where there is no such answer."""
+    """The share of answers PNEUMONIA that is right (Bayes); None where there is no such answer.
+
+    Args:
+        prevalence: of PNEUMONIA among those who are asked about, in (0, 1).
+    """
     found = metrics.at_rates(sensitivity, specificity, prevalence)["precision"]
     return found if np.isfinite(found) else None
 
@@ -56,6 +61,7 @@ def operating_points(
     wrongly, of which resamples know nothing.
 
     Args:
+        patients: key of each image's patient, (n,).
         weights: (1 + resamples, n), of `resample_patients`.
         thresholds: from which an image is predicted PNEUMONIA, by what they are called.
     """

@@ -1,8 +1,9 @@
 """Discrimination, operating-point and calibration metrics of a set of scores.
 
 Everything takes example weights: a bootstrap resample of patients is a vector of how often each image was drawn, so all
-resamples are computed as rows of one matrix, (resamples, n). Labels are (n,) zeros and ones; scores, (n,), any that
-increase; probabilities and rates lie from 0 to 1. What the resamples say about a metric is in `intervals`.
+resamples are computed as rows of one matrix, (resamples, n). Labels are (n,) zeros and ones; scores are (n,), on any
+scale, higher where PNEUMONIA is more likely; probabilities, (n,), and rates lie from 0 to 1. What the resamples say
+about a metric is in `intervals`.
 """
 
 from __future__ import annotations

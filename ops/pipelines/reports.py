@@ -55,7 +55,7 @@ def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporti
 
 
 def beside(uri: str, name: str = REPORT) -> str:
-    """The S3 URI of a file in the folder of another: of what a step's output holds beside its report, or of that."""
+    """The S3 URI of a file in the same folder as another: the report beside a result, or a result beside its report."""
     return f"{uri.rpartition('/')[0]}/{name}"
 
 
