@@ -14,12 +14,13 @@ Values = NDArray[np.integer[Any]]
 
 _LOOKED_AT, _ENOUGH = 1_000_000, 2**17  # pixels, by whole rows
 _OVERSHOT = 1.25
-_FAR_NEARER, _FAR_APART, _LOWER_BYTES, _CARRIED = 4, 2**11, 128, 192
+_FAR_NEARER, _FAR_APART, _LOWER_BYTES, _CARRIED = 4, 2**11, 128, 128
 # Of pairs of neighbours on either side of the sign bit: such a part has to be nearer by the other sign than by the
 # stated one, of so many in a row (a border has one or two), with a difference of at most this part of what 98 % of the
-# pixels cover. On each side lie this part of the pixels, and more than so many values, of which the first has no more
-# than so many times the pixels of the others.
-_NEARER, _FEWEST_PAIRS, _SMOOTH, _LEAST_SHARE, _BESIDE, _FAR_MORE = 0.9, 2.5, 1 / 8, 1 / 16, 8, 4
+# pixels cover. On each side lie this part of the pixels, and so many values, of which the first has no more than so
+# many times the pixels of those beside it.
+_NEARER, _FEWEST_PAIRS, _SMOOTH, _LEAST_SHARE, _FEWEST_VALUES = 0.9, 2.5, 1 / 8, 1 / 16, 24
+_BESIDE, _FAR_MORE = 8, 4
 
 
 def whole_cells(raw: Values, header: Header) -> Values:
@@ -67,7 +68,7 @@ def is_torn(values: Values, header: Header) -> bool:
     counts = np.bincount(other.ravel(), minlength=2 * half)
     levels = np.flatnonzero(counts)
     low, high = np.split(levels, [np.searchsorted(levels, half)])
-    if min(len(low), len(high)) <= _BESIDE or _stands_out(counts[low[::-1]]) or _stands_out(counts[high]):
+    if min(len(low), len(high)) < _FEWEST_VALUES or _stands_out(counts[low[::-1]]) or _stands_out(counts[high]):
         return False
     # What a collimator or padding covers, or a marker, has the lowest or the highest value.
     image = np.ones(other.shape, np.bool_)
