@@ -26,6 +26,15 @@ _ITEM = b"\xfe\xff\x00\xe0"  # PS3.5, 7.5
 # 15 segments, the first behind the 64 bytes of their header (PS3.5, G.5).
 _FRAME = re.compile(rb"\xff\xd8\xff|\xff\x4f\xff\x51|\0{3}\x0cjP  |\xff\x0a|\0{3}\x0cJXL |[\x01-\x0f]\0{3}\x40\0{3}")
 _CODING_STYLE, _START_OF_TILE = 0xFF52, 0xFF90  # ITU-T T.800, table A.2
+# JPEG XL: ISO/IEC 18181-1, D.2 and D.3; boxes: 18181-2.
+_JXL_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+_JXL_START = b"\xff\x0a"
+_SIZES = ((9, 1), (13, 1), (18, 1), (30, 1))  # bits and what is added (D.2.2, U32)
+_BITS = ((0, 8), (0, 10), (0, 12), (6, 1))
+_CHANNELS = ((0, 0), (0, 1), (4, 2), (12, 1))
+# Widths by heights that need no field (D.2.2).
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+_JXL_HEAD_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -172,3 +181,63 @@ def _halvings(data: bytes) -> int:
             return 0
         at += 2 + length
     return 0
+
+
+class _Bits:
+    """Fields of JPEG XL, a few bits wide, from the lowest bit of each byte on."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = int.from_bytes(data, "little")
+
+    def take(self, count: int) -> int:
+        taken = self._left & ((1 << count) - 1)
+        self._left >>= count
+        return taken
+
+    def choose(self, choices: tuple[tuple[int, int], ...]) -> int:
+        count, added = choices[self.take(2)]
+        return self.take(count) + added
+
+
+def read_jpeg_xl(data: bytes) -> Codestream | None:
+    """The size of a JPEG XL image, None where there is none or it holds more than one plain picture.
+
+    `components` counts channels besides colour, which alone take memory that the size does not tell: 1 is none.
+    """
+    bits = _Bits(_head(data))
+    if bits.take(16) != int.from_bytes(_JXL_START, "little"):
+        return None
+    rows, columns = _size(bits)
+    precision, extra = 8, 0
+    if not bits.take(1):  # all_default
+        if bits.take(1):  # extra_fields
+            bits.take(3)  # orientation
+            if bits.take(3):  # an intrinsic size, a preview, an animation
+                return None
+        if bits.take(1):  # floating point
+            return None
+        precision = bits.choose(_BITS)
+        bits.take(1)  # modular_16bit_buffers
+        extra = bits.choose(_CHANNELS)
+    return Codestream(rows, columns, 1 + extra, precision, None)
+
+
+def _size(bits: _Bits) -> tuple[int, int]:
+    eighths = bits.take(1)
+    rows = 8 * (bits.take(5) + 1) if eighths else bits.choose(_SIZES)
+    ratio = bits.take(3)
+    if ratio:
+        wide, high = _RATIOS[ratio]
+        return rows, rows * wide // high
+    return rows, 8 * (bits.take(5) + 1) if eighths else bits.choose(_SIZES)
+
+
+def _head(data: bytes) -> bytes:
+    if not data.startswith(_JXL_CONTAINER):
+        return data[:_JXL_HEAD_BYTES]
+    head = b""
+    for kind, content in boxes(data):
+        start = {b"jxlc": 0, b"jxlp": 4}.get(kind)  # a part begins with its number
+        if start is not None and len(head) < _JXL_HEAD_BYTES:
+            head += content[start : start + _JXL_HEAD_BYTES]
+    return head

@@ -19,9 +19,10 @@ from model_code.dicom.codestream import (
     lies_in_items,
     read_jpeg,
     read_jpeg_2000,
+    read_jpeg_xl,
 )
+from model_code.dicom.contradictions import goes_on, is_torn, lie_swapped, whole_cells
 from model_code.dicom.header import Header, in_colour
-from model_code.dicom.jpeg_xl import read_jpeg_xl
 from model_code.dicom.refusal import Refusal, damaged
 from model_code.dicom.syntaxes import (
     DEFLATED_FRAME,
@@ -45,15 +46,9 @@ _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 _PROGRESSIVE = 0xC2  # start of frame (T.81, table B.1)
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
-_BEYOND, _OVERSHOT = 2, 1.25
-_FAR_NEARER, _FAR_APART = 4, 2**11
+_BEYOND = 2
 # What a lossy codec, or a way to YCbCr and back, may leave of differences between three samples of one grey.
 _COLOURLESS, _NO_CHROMA = 6, 128
-_LOOKED_AT = 1_000_000  # pixels, by whole rows
-# Of pairs of neighbours on either side of the sign bit: such a part has to be nearer by the other sign than by the
-# stated one, of so many in a row (a border has one or two), with so many values on each side, and a difference of at
-# most this part of the range.
-_NEARER, _FEWEST_PAIRS, _FEWEST_VALUES, _SMOOTH = 0.9, 2.5, 4, 1 / 8
 
 
 def stored_values(header: Header, *, halvings: int = 0) -> Values:
@@ -117,22 +112,7 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
     if header.planes_apart:
         return values.reshape(3, header.rows, header.columns).transpose(1, 2, 0)
     values = values.reshape(header.shape)
-    return _without_spare(values.byteswap() if _lie_swapped(values, header) else values, header)
-
-
-def _lie_swapped(words: Values, header: Header) -> bool:
-    """Whether the bytes of words lie in the other order than the file's, as in archives for which dcm4che has a tool
-    (`swappxdata`, https://github.com/dcm4che/dcm4che/issues/919): neighbours are far nearer then.
-
-    So are values of 8 bits at the top of 16, which are no noise in the file's order and have few lower bytes.
-    """
-    some = _whole(words[:: max(1, words.size // _LOOKED_AT)], header)
-    if words.itemsize == 1 or header.overlaid or len(np.unique(some & 0xFF)) < _FEWEST_VALUES:
-        return False
-    both = (some, some.byteswap())
-    apart, other = (np.median(np.abs(np.diff(one.astype(np.int32), axis=1))) for one in both)
-    beyond, within = (int(one.view("=u2").max()) >> header.bits_stored for one in both)
-    return bool(apart > _FAR_NEARER * other and (apart > _FAR_APART or (beyond and not within)))
+    return _without_spare(values.byteswap() if lie_swapped(values, header) else values, header)
 
 
 def _without_spare(values: Values, header: Header) -> Values:
@@ -307,12 +287,7 @@ def _interpreted(raw: Values, header: Header) -> Values:
     if padding is None:
         return _read_bits(raw, header)
     values = _read_bits(np.where(padding, raw[~padding][0], raw), header)
-    return np.where(padding, _whole(raw, header), values)
-
-
-def _whole(raw: Values, header: Header) -> Values:
-    """All bits of each pixel, with its sign."""
-    return raw.view(f"={'i' if header.signed else 'u'}{raw.dtype.itemsize}")
+    return np.where(padding, whole_cells(raw, header), values)
 
 
 def _padding_beyond(raw: Values, header: Header) -> NDArray[np.bool_] | None:
@@ -323,7 +298,7 @@ def _padding_beyond(raw: Values, header: Header) -> NDArray[np.bool_] | None:
     (first, last), (lowest, highest) = header.padding, header.possible
     if lowest <= first and last <= highest:
         return None
-    whole = _whole(raw, header)
+    whole = whole_cells(raw, header)
     found = (whole >= first) & (whole <= last) & ((whole < lowest) | (whole > highest))
     return found if found.any() and not found.all() else None
 
@@ -331,8 +306,8 @@ def _padding_beyond(raw: Values, header: Header) -> NDArray[np.bool_] | None:
 def _read_bits(raw: Values, header: Header) -> Values:
     width = raw.dtype.itemsize
     native = raw.view(f"=u{width}")
-    whole = _whole(raw, header)
-    if not header.overlaid and int(native.max()) >> header.bits_stored and _goes_on(whole, header):
+    whole = whole_cells(raw, header)
+    if not header.overlaid and int(native.max()) >> header.bits_stored and goes_on(whole, header):
         return whole
     if header.transfer_syntax in LOSSY and (raw.dtype.kind == "i") == header.signed:
         # What a lossy codec overshoots by would come out at the other end of the range.
@@ -341,53 +316,14 @@ def _read_bits(raw: Values, header: Header) -> Values:
 
 
 def _of_other_sign(values: Values, header: Header) -> Values:
-    """The same bits with a sign, or without, where Pixel Representation is wrong: then neighbours lie at either end of
-    the range, and beside each other by the other reading.
-
-    Nearly all of them have to, with many values each: a black border beside white has one.
-    """
+    """The same bits with a sign, or without, where Pixel Representation is wrong."""
+    if not is_torn(values, header):
+        return values
     half = 1 << (header.bits_stored - 1)
-    some = values[:: max(1, values.size // _LOOKED_AT)].astype(np.int32)
-    above = some >= header.possible[0] + half
-    # What a collimator or padding covers, or a marker, has the lowest or the highest value, in the other order.
-    ordered = (some + (0 if header.signed else half)) % (2 * half)
-    image = (ordered > ordered.min()) & (ordered < ordered.max())
-    apart = (above[:, 1:] != above[:, :-1]) & image[:, 1:] & image[:, :-1]
-    if np.count_nonzero(apart) < _FEWEST_PAIRS * len(apart):
-        return values
-    low, high = (pick(some[:, 1:], some[:, :-1])[apart] for pick in (np.minimum, np.maximum))
-    stated, other = high - low, 2 * half - (high - low)
-    if np.mean(other < stated) < _NEARER or np.median(other) > _SMOOTH * 2 * half:
-        return values
-    if min(len(np.unique(one)) for one in (low, high)) < _FEWEST_VALUES:
-        return values
     moved = values.astype(np.int32)
     if header.signed:
         return (moved % (2 * half)).astype(np.uint16)
     return (moved - 2 * half * (moved >= half)).astype(np.int16)
-
-
-def _goes_on(whole: Values, header: Header) -> bool:
-    """Whether values beyond the stored bits are of the image: without what lies above, neighbours would be far apart.
-
-    An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image, or
-    have one value, where somebody put black below it.
-    """
-    lowest = header.possible[0]
-    highest = 1 << header.bits_stored
-    # Without anything above them negative numbers are no more than that; with their sign above, all have it there.
-    end = header.possible[1] + 1 if whole.min() < 0 else highest
-    beyond = end + (_OVERSHOT - 1) * highest if header.transfer_syntax in LOSSY else end
-    if lowest <= whole.min() and whole.max() < beyond:
-        return False
-    some = whole[:: max(1, whole.size // _LOOKED_AT)].astype(np.int32)
-    cut = (some - lowest) % highest + lowest
-    above = some - cut
-    apart = above[:, 1:] != above[:, :-1]
-    if not apart.any() or np.ptp(cut[above != 0]) == 0:
-        return False
-    with_it, without = (np.median(np.abs(np.diff(one, axis=1))[apart]) for one in (some, cut))
-    return bool(with_it < without)
 
 
 def _stored_bits(native: Values, header: Header, spare: int) -> Values:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from numpy.typing import NDArray
 
 from model_code.dicom import radiograph
@@ -93,13 +94,43 @@ def _bordered() -> NDArray[np.int64]:
     return values
 
 
+def _between(ends: NDArray[Any], noise: float) -> NDArray[np.int64]:
+    """Of 12 bits, where noise cannot leave the range."""
+    noisy = np.abs(np.random.default_rng(5).normal(0, noise, VALUES.shape)).clip(0, 2047).astype(np.int64)
+    return np.where(ends, 4095 - noisy, noisy)
+
+
+def _overshot(softness: float) -> NDArray[np.int64]:
+    """Black and white whose edges an enhancement has sent beyond the range, which saturates there."""
+    ends = np.where(_LINES, 0.95, 0.05)
+    blurred = scipy.ndimage.gaussian_filter(ends, softness)
+    return np.rint(4095 * (ends + 2 * (ends - blurred)).clip(0, 1)).astype(np.int64)
+
+
+def _wedge() -> NDArray[np.int64]:
+    """Steps up and down, in a frame."""
+    steps = np.arange(96) * 27 // 96 * 157
+    values = np.broadcast_to(np.concatenate([steps[::2], steps[::-2]]), VALUES.shape).copy()
+    values[:, 47:49], values[:, :3], values[:, -3:] = 4095, 4095, 4095
+    return values
+
+
 def _marked() -> NDArray[np.int64]:
     values = VALUES // 2
     values[20:60, 30:70] = 4095
     return values
 
 
+_LINES = np.broadcast_to(np.arange(96) % 12 < 6, VALUES.shape)
 STATED = {
+    "lines with noise": _between(_LINES, 40),
+    "a halftone with noise": _between(np.random.default_rng(6).random(VALUES.shape) < VALUES / 4096, 40),
+    "enhanced lines": _overshot(3),
+    "hot pixels in a dark image": np.where(
+        np.random.default_rng(8).random(VALUES.shape) < 0.03, 4095 - VALUES // 40, VALUES // 20
+    ),
+    "a wedge of steps": _wedge(),
+    "saturated at both ends": ((VALUES - 1500) * 40).clip(0, 4095),
     "a black border beside white": _bordered(),
     "a white marker in a dark image": _marked(),
     "black and white": np.where(VALUES > 2048, 4095, 0),
@@ -174,12 +205,23 @@ def test_padding_of_no_pixel_and_overlays_stay_what_they_were() -> None:
 @pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
 def test_words_whose_bytes_are_swapped_are_read(syntax: str, signed: bool, bits: int) -> None:
     """They were shown as noise (https://github.com/dcm4che/dcm4che/issues/919)."""
-    # Of many bits nothing else tells.
-    noise = np.random.default_rng(1).normal(0, 2**bits / 200 if signed or bits > 12 else 0, VALUES.shape)
-    values = (phantom(bits=bits) + noise).clip(0, 2**bits - 1).astype(int) - (2 ** (bits - 1) if signed else 0)
+    # Where 16 bits are stored nothing else tells; most have values of fewer.
+    made = min(bits, 12)
+    drawn_values = phantom(480, 400, bits=made)
+    noise = np.random.default_rng(1).normal(0, 2**made / 400, drawn_values.shape)
+    values = (drawn_values + noise).clip(0, 2**made - 1).astype(int) - (2 ** (made - 1) if signed else 0)
     data = dicom_file(values, transfer_syntax=syntax, bits=bits, signed=signed)
     pixels = np.frombuffer(data[-2 * values.size :], "u2").byteswap().tobytes()
     assert (stored_values(read(data[: -2 * values.size] + pixels)) == values).all()
+
+
+def _dithered(steps: int) -> NDArray[Any]:
+    """From 0 to 1 by so many steps."""
+    return np.floor(VALUES / 4096 * steps + np.random.default_rng(2).random(VALUES.shape)) / steps
+
+
+def _noisy(noise: float) -> NDArray[np.int64]:
+    return (phantom(bits=8) + np.random.default_rng(3).normal(0, noise, VALUES.shape)).clip(0, 255).astype(np.int64)
 
 
 NEVER_SWAPPED = {
@@ -188,6 +230,10 @@ NEVER_SWAPPED = {
     "eight bits twice": phantom(bits=8) * 257,
     "eight bits made twelve, at the top": (VALUES << 4) | 15,
     "few values": np.where(VALUES > 2000, 0x0102, 0x0201),
+    "seven even values, dithered": np.rint(_dithered(6) * 65535).astype(int),
+    "eight noisy bits at the top, a few below": (_noisy(40) << 8)
+    | np.random.default_rng(4).integers(0, 9, VALUES.shape),
+    "eight noisy bits at the top, a ramp below": (_noisy(20) << 8) | (np.arange(96) // 12),
     "noise": np.random.default_rng(3).integers(0, 2**16, VALUES.shape),
     "one value": np.full(VALUES.shape, 0x0102),
 }
