@@ -51,7 +51,9 @@ def listing(*names: str):
     ],
 )
 def test_place_of_a_file_tells_label_and_split(path, label, folder):
-    (candidate,) = listing(path).candidates
+    of_test = [f"zzz/test/{other}/a.png" for other in ("NORMAL", "PNEUMONIA")]  # a test split has both classes
+    (candidate, *_) = listing(path, *of_test).candidates
+    assert candidate.path.endswith(path.rpartition("\\")[2])
     assert (candidate.label, candidate.folder) == (label, folder)
 
 
@@ -99,10 +101,10 @@ def test_hosts_share_all_files_and_copies_go_to_one():
     contents = {f"train/NORMAL/{number}.png": bytes([number]) * 9 for number in range(7)}
     copies = {f"x/{name}": content for name, content in contents.items()}
     copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
-    contents["train/PNEUMONIA/other.png"] = b"p"
+    contents |= {"train/PNEUMONIA/other.png": b"p", "test/PNEUMONIA/another.png": b"a"}
     candidates = list_candidates(members(contents | copies)).candidates
     shares = [share_of_host(candidates, position, 3) for position in range(3)]
-    assert sorted(len(groups) for groups in shares) == [2, 3, 3]
+    assert sorted(len(groups) for groups in shares) == [3, 3, 3]
     together = [one for groups in shares for group in groups for one in group]
     assert sorted(one.path for one in together) == [one.path for one in candidates]
     (group,) = (group for groups in shares for group in groups if len(group) == 3)

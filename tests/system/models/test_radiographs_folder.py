@@ -49,7 +49,8 @@ def test_an_execution_works_on_the_versions_that_were_there(stack: Stack, tmp_pa
 def _end_of_data(sagemaker: Any, arn: str) -> str:
     """Outcome of the steps before training; empty while they go on."""
     steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
-    ended = {step["StepName"]: step["StepStatus"] for step in steps if step["StepStatus"] != "Executing"}
+    going_on = {"Starting", "Executing", "Stopping"}
+    ended = {step["StepName"]: step["StepStatus"] for step in steps if step["StepStatus"] not in going_on}
     failed = [f"{step['StepName']}: {step.get('FailureReason')}" for step in steps if step["StepStatus"] == "Failed"]
     return " ".join(failed) or str(ended.get("SplitDataset", ""))
 
