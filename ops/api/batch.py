@@ -19,6 +19,7 @@ from ops.api import image_files, transform_job
 from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
 from ops.base.output import say
+from ops.base.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -241,13 +242,10 @@ class Patience:
         Raises:
             CommandError: with exit code 4, when it takes too long.
         """
-        end = time.monotonic() + self.timeout
-        while not look():
-            if time.monotonic() >= end:
-                raise CommandError(
-                    f"Gave up after {self.timeout / 60:.0f} minutes; {what} goes on by itself.", ExitCode.TIMED_OUT
-                )
-            time.sleep(self.poll)
+        if not any(look() for _ in looks(self.timeout, self.poll)):
+            raise CommandError(
+                f"Gave up after {self.timeout / 60:.0f} minutes; {what} goes on by itself.", ExitCode.TIMED_OUT
+            )
 
 
 def transform(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from typing import TYPE_CHECKING
 
 from lambdas.aws.errors import error_code
 from ops.base.errors import CommandError, ExitCode
+from ops.base.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,12 +116,11 @@ def await_serving(
     Raises:
         CommandError: with the reason, when the version is not what serves in the end.
     """
-    end = time.monotonic() + timeout
     last_state = ""
     started = False
     if not snapshot.verdicts.readable:
         tell("This role may not read releases/ of the artifact bucket: whether the model answers is not known here.")
-    while True:
+    for _ in looks(timeout, poll):
         verdict = snapshot.verdicts.newest()
         serving = registry.serving()
         is_served = serving.status == "InService" and serving.package_arn == version.arn
@@ -142,13 +141,11 @@ def await_serving(
         has_failed = stack is not None and stack.status.endswith(("_FAILED", "ROLLBACK_COMPLETE"))
         if started and has_failed and not snapshot.verdicts.readable:
             raise CommandError(_failure(deployment, stack, serving, version, snapshot))
-        if time.monotonic() >= end:
-            raise CommandError(
-                f"Gave up after {timeout:.0f} seconds: {state}. `cxr status` shows whether it goes on, "
-                "the Release function's log why it does not.",
-                ExitCode.TIMED_OUT,
-            )
-        time.sleep(poll)
+    raise CommandError(
+        f"Gave up after {timeout:.0f} seconds: {last_state}. `cxr status` shows whether it goes on, the Release "
+        "function's log why it does not.",
+        ExitCode.TIMED_OUT,
+    )
 
 
 def _not_released(version: ModelVersion, serving: Serving, verdict: Verdict) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.aws.errors import error_code
@@ -12,6 +11,7 @@ from model_code.archive import inventory
 from model_code.archive.inventory import MAX_OBJECTS, Object
 from model_code.contract import archives
 from ops.base.errors import CommandError, ExitCode
+from ops.base.polling import looks
 from ops.pipelines import archive, uploads
 from ops.pipelines.datasets import Dataset
 from ops.pipelines.uploads import Upload
@@ -135,24 +135,21 @@ def keep(s3: S3Client, taken: Taken, *, bucket: str, name: str, timeout: float, 
         CommandError: with the function's reason when it refuses it, and with exit code 4 when neither happens in time.
     """
     key = f"{archives.DATASETS}/{taken.digest}/{archives.INVENTORY}"
+    to = uploads.upload_key(name, suffix=archives.INVENTORY_SUFFIX)
     sent: Upload | None = None
-    end = time.monotonic() + timeout
-    while True:
+    for _ in looks(timeout, poll):
         if head := _head(s3, bucket, key):
             return Dataset(taken.digest, f"s3://{bucket}/{key}", head["ContentLength"], head["LastModified"])
         if sent is None:
-            to = uploads.upload_key(name, suffix=archives.INVENTORY_SUFFIX)
             answer = s3.put_object(Bucket=bucket, Key=to, Body=taken.content, ContentType="application/gzip")
             sent = Upload(bucket=bucket, key=to, version_id=answer.get("VersionId", "null"))
         elif reason := uploads.refusal(s3, sent):
             raise CommandError(f"The inventory was refused: {reason}")
-        if time.monotonic() >= end:
-            raise CommandError(
-                f"s3://{bucket}/{sent.key} is uploaded, but was not kept as a dataset within {timeout:.0f} s: look at "
-                "the Trigger function's log.",
-                ExitCode.TIMED_OUT,
-            )
-        time.sleep(poll)
+    raise CommandError(
+        f"s3://{bucket}/{to} is uploaded, but was not kept as a dataset within {timeout:.0f} s: look at the "
+        "Trigger function's log.",
+        ExitCode.TIMED_OUT,
+    )
 
 
 def _head(s3: S3Client, bucket: str, key: str) -> Any:

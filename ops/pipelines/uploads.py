@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from lambdas.aws.errors import error_code
 from model_code.contract.archives import REPORT_SUFFIX, copy_token
 from ops.base.errors import CommandError, ExitCode
 from ops.base.output import said_on_interrupt
+from ops.base.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,18 +200,14 @@ def await_start(s3: S3Client, executions: ExecutionReader, upload: Upload, *, ti
     Raises CommandError with the Trigger function's reason when it refuses the archive, and with exit code 4 when
     neither happens within `timeout` seconds.
     """
-    end = time.monotonic() + timeout
     address = f"s3://{upload.bucket}/{upload.key}"
     with said_on_interrupt(f"Interrupted; {address} is uploaded, and its execution starts all the same."):
-        while True:
+        for _ in looks(timeout, poll):
             if reason := refusal(s3, upload):
                 raise CommandError(f"The archive was refused: {reason}")
             if arn := executions.find(upload.token):
                 return arn
-            if time.monotonic() >= end:
-                raise CommandError(
-                    f"{address} is uploaded, but no execution started within {timeout:.0f} s: "
-                    "look at the Trigger function's log.",
-                    ExitCode.TIMED_OUT,
-                )
-            time.sleep(poll)
+    raise CommandError(
+        f"{address} is uploaded, but no execution started within {timeout:.0f} s: look at the Trigger function's log.",
+        ExitCode.TIMED_OUT,
+    )

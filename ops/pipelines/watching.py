@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from ops.base.errors import CommandError, ExitCode
 from ops.base.output import duration, interactive, results, said_on_interrupt, status_text, table
+from ops.base.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,19 +51,16 @@ def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: flo
 
 
 def _follow(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: float) -> Iterator[_Moment]:
-    end = None if timeout is None else time.monotonic() + timeout
-    while True:
+    for _ in looks(timeout, poll):
         execution = reader.read(arn)
         running = [step for step in execution.steps if step.status in _RUNNING and step.has_log]
         yield _Moment(execution, reader.last_lines(running[-1]) if running else [])
         if execution.finished:
             return
-        if end is not None and time.monotonic() >= end:
-            raise CommandError(
-                f"{execution.id} is still {execution.status} after {timeout:.0f} seconds; it goes on running.",
-                ExitCode.TIMED_OUT,
-            )
-        time.sleep(poll)
+    raise CommandError(
+        f"{execution.id} is still {execution.status} after {timeout:.0f} seconds; it goes on running.",
+        ExitCode.TIMED_OUT,
+    )
 
 
 def _show_live(reader: ExecutionReader, arn: str, moments: Iterator[_Moment]) -> _Moment | None:

@@ -132,7 +132,7 @@ def test_an_interrupted_approval_says_that_the_release_goes_on(
     _verdicts(cloud, 2)
     cloud.serves(1)
     cloud.has_stack("endpoint")
-    monkeypatch.setattr("ops.models.releases.time.sleep", interrupted)
+    monkeypatch.setattr("time.sleep", interrupted)
     result = cxr("approve")
     assert result.exit_code == ExitCode.INTERRUPTED
     assert "Interrupted; version 2 is approved, and its release goes on" in result.stderr

@@ -228,7 +228,7 @@ def test_an_interrupt_before_the_execution_is_there_says_that_it_comes(
     cloud.has_stack("training")
     cloud.fails("s3", "get_object", "NoSuchKey", status=404)
     cloud.answers("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": []})
-    monkeypatch.setattr("ops.pipelines.uploads.time.sleep", interrupted)
+    monkeypatch.setattr("time.sleep", interrupted)
     result = cxr("upload", str(_archive(tmp_path / "a.zip")))
     assert result.exit_code == ExitCode.INTERRUPTED
     assert "is uploaded, and its execution starts all the same" in result.stderr

@@ -159,7 +159,7 @@ def test_an_interrupt_ends_the_waiting_and_says_that_it_goes_on(
 
     cloud.has_stack("training")
     cloud.has_execution("abc", "Executing", [])
-    monkeypatch.setattr("ops.pipelines.watching.time.sleep", interrupted)
+    monkeypatch.setattr("time.sleep", interrupted)
     result = cxr("watch", execution_arn("abc"))
     assert result.exit_code == ExitCode.INTERRUPTED
     assert f"Interrupted; the execution goes on: `cxr watch {execution_arn('abc')}` follows it." in result.stderr
