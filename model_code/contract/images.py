@@ -76,6 +76,8 @@ _JPEG_BITS = 8
 # EXIF data are looked for in so many segments, since programs write profiles and other data before them, and in so many
 # bytes: the directory begins a few bytes into them.
 MAX_EXIF_SEGMENTS, MAX_EXIF_BYTES = 64, 4096
+MAX_CHUNKS_BEFORE_PIXELS = 64
+"""Where a PNG's sBIT and eXIf are looked for: what comes later, or behind the pixels, is not read, as in browsers."""
 _EXIF_ORIENTATION = [0x0112, 3, 1]  # its tag, a number of two bytes, one of them
 TURNS = {
     2: "FLIP_LEFT_RIGHT",
@@ -155,19 +157,19 @@ def _is_dataset(beginning: bytes) -> bool:
 def orientation(encoded: bytes) -> int:
     """EXIF orientation by which a JPEG or PNG is turned, from 1 (upright) to 8.
 
-    It is that of the first EXIF segment before the scan, or of the first block before a PNG's pixels, each among the
-    first MAX_EXIF_SEGMENTS.
+    It is that of the first EXIF segment before the scan, among the first MAX_EXIF_SEGMENTS, or of the first block
+    before a PNG's pixels, among the first MAX_CHUNKS_BEFORE_PIXELS.
     """
     if encoded.startswith(SIGNATURES[JPEG]):
         return _orientation_of_jpeg(encoded)
     at = len(SIGNATURES[PNG])
-    for _ in range(MAX_EXIF_SEGMENTS):
+    for _ in range(MAX_CHUNKS_BEFORE_PIXELS):
         kind = encoded[at + 4 : at + 8]
         length = int.from_bytes(encoded[at : at + 4], "big")
         if len(kind) < 4 or kind == b"IDAT":
             break
         if kind == b"eXIf":
-            return orientation_of_exif(encoded[at + 8 : at + 8 + length])
+            return _orientation_of_exif(encoded[at + 8 : at + 8 + length])
         at += 12 + length
     return 1
 
@@ -180,12 +182,12 @@ def _orientation_of_jpeg(encoded: bytes) -> int:
             break
         # The byte behind the letters pads them (Exif 2.32, 4.7.2.1), and is not looked at by browsers.
         if head[1] == 0xE1 and head[4:9] == b"Exif\0":
-            return orientation_of_exif(encoded[at + 10 : at + 10 + MAX_EXIF_BYTES])
+            return _orientation_of_exif(encoded[at + 10 : at + 10 + MAX_EXIF_BYTES])
         at += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:4], "big")
     return 1
 
 
-def orientation_of_exif(block: bytes) -> int:
+def _orientation_of_exif(block: bytes) -> int:
     """Orientation that a block of EXIF data says, from 1 to 8; 1 where it says none.
 
     As browsers read it, which show it beside the answer: the first that is one number of two bytes (Exif 2.32, 4.6.4 A)

@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from model_code.contract import images
 from model_code.imaging.exif_orientation import orientation, orientation_of_block, upright
 
 # libjpeg can decode to a half, a quarter or an eighth of the size. It does where the result is still this many times
@@ -22,8 +23,6 @@ _SCALE_MARGIN = 2
 # Red, green and blue in luma (ITU-R BT.601), as libpng and libjpeg weigh them.
 _LUMA = (0.299, 0.587, 0.114)
 _COLOUR_TYPES = (2, 3, 6)  # RGB, palette, RGB with alpha (PNG specification, 11.2.1)
-# Where sBIT and eXIf are looked for; the second engine stops at the same (`png.MAX_CHUNKS_BEFORE_PIXELS`).
-_MAX_CHUNKS_BEFORE_PIXELS = 64
 
 
 def pixels_from_bytes(encoded: Any, size: int) -> Any:
@@ -127,7 +126,7 @@ def _chunks_before_pixels(encoded: Any) -> tuple[Any, Any]:
     length = tf.strings.length(encoded)
 
     def goes_on(at: Any, number: Any, _exif: Any, _bits: Any) -> Any:
-        in_file = (at >= 8) & (at + 8 <= length) & (number < _MAX_CHUNKS_BEFORE_PIXELS)
+        in_file = (at >= 8) & (at + 8 <= length) & (number < images.MAX_CHUNKS_BEFORE_PIXELS)
         return tf.cond(in_file, lambda: tf.strings.substr(encoded, at + 4, 4) != b"IDAT", lambda: False)
 
     def step(at: Any, number: Any, exif: Any, bits: Any) -> Any:

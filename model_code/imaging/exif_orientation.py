@@ -60,7 +60,7 @@ def _head(encoded: Any, at: Any) -> Any:
 
 
 def _of_tiff(head: Any, start: Any) -> Any:
-    """The first orientation that is one number of two bytes and one of the eight (`images.orientation_of_exif`)."""
+    """The first orientation that is one number of two bytes and one of the eight (`images.orientation`)."""
     little, big = (tf.reduce_all(head[start : start + 4] == list(order)) for order in (b"II*\0", b"MM\0*"))
 
     def number(at: Any) -> Any:

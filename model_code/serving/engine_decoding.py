@@ -71,10 +71,9 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
             warnings.simplefilter("ignore")
             if encoded.startswith(b"\xff\xd8"):
                 grey: Grey = _of_jpeg(encoded, size)
-                held = images.orientation(encoded)
             else:
-                chunks = png.read(encoded)
-                grey, held = _of_png(chunks), images.orientation_of_exif(chunks.exif)
+                grey = _of_png(png.read(encoded))
+            held = images.orientation(encoded)
     except _DAMAGED as error:
         raise ImageError("begins as a JPEG or PNG but cannot be decoded to its end") from error
     resized = Image.fromarray(grey).convert("F").resize((size, size), Image.Resampling.BILINEAR)

@@ -10,6 +10,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from model_code.contract.images import MAX_CHUNKS_BEFORE_PIXELS
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PALETTE, _COLOURED = 3, 2  # a colour type, and the bit of those with colours (11.2.1)
@@ -19,9 +21,6 @@ _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2),
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _END = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
 _INPUT_BYTES = 4096  # libpng's PNG_IDAT_READ_SIZE
-MAX_CHUNKS_BEFORE_PIXELS = 64
-"""Where sBIT and eXIf are looked for, here and in the graph: what comes later, or behind the pixels, is not read, as in
-browsers."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,12 @@ class Png:
         depth: bits of a sample.
         colour: colour type, of 11.2.1.
         significant_bits: bits of a sample as sBIT says, of the first channel; 0 where it does not.
-        exif: the content of eXIf, empty where there is none.
     """
 
     plain: bytes
     depth: int
     colour: int
     significant_bits: int
-    exif: bytes
 
 
 def read(encoded: bytes) -> Png:
@@ -51,7 +48,7 @@ def read(encoded: bytes) -> Png:
     """
     at, number, previous = len(SIGNATURE), 0, b""
     kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
-    found = {b"sBIT": b"", b"eXIf": b""}
+    significant = b""
     while previous != b"IEND":
         length, kind = struct.unpack_from(">I4s", encoded, at)
         data = encoded[at + 8 : at + 8 + length]
@@ -59,8 +56,8 @@ def read(encoded: bytes) -> Png:
         if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
             raise ValueError("damaged")
         if kind[0] & 0x20:  # ancillary
-            if not kept[b"IDAT"] and number < MAX_CHUNKS_BEFORE_PIXELS and not found.get(kind, b" "):
-                found[kind] = data
+            if kind == b"sBIT" and not (kept[b"IDAT"] or significant) and number < MAX_CHUNKS_BEFORE_PIXELS:
+                significant = data
         elif (
             kind not in _CRITICAL
             or encoded[end - 4 : end] != struct.pack(">I", zlib.crc32(kind + data))
@@ -79,7 +76,7 @@ def read(encoded: bytes) -> Png:
     _check_length(pixels, _bytes(width, height, bits, interlaced=bool(interlaced)), 1 + -(-width * bits // 8))
     palette = kept[b"PLTE"] if colour == _PALETTE else []
     plain = b"".join([SIGNATURE, *kept[b"IHDR"], *palette, *kept[b"IDAT"], _END])
-    return Png(plain, depth, colour, next(iter(found[b"sBIT"]), 0), found[b"eXIf"])
+    return Png(plain, depth, colour, next(iter(significant), 0))
 
 
 def _usable(palettes: list[bytes]) -> bool:
