@@ -6,6 +6,7 @@ bytes. So this is compared first.
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -88,19 +89,20 @@ def lies_in_items(element: Any) -> bool:
     return element.is_undefined_length or bytes(element.value[: len(_ITEM)]) == _ITEM
 
 
-def fragments(element: Any) -> list[bytes] | None:
+def fragments(element: Any) -> Iterator[bytes] | None:
     """The fragments of the one frame: all behind the table of offsets, which some files have wrong (PS3.5, A.4).
 
     Files of some programs lack that table: then the first item is a fragment, which begins as no table does, since the
     first offset is 0.
 
     Returns:
-        None where pixel data does not consist of items.
+        The fragments, each copied when it is asked for; None where pixel data does not consist of items.
     """
     if not lies_in_items(element):
         return None
-    first, *rest = [*generate_fragments(element.value)] or [b""]
-    return [first, *rest] if _FRAME.match(first) else rest
+    found: Iterator[bytes] = generate_fragments(element.value)
+    first = next(found, b"")
+    return itertools.chain([first], found) if _FRAME.match(first) else found
 
 
 def syntax_of_pixels(element: Any, named: str, native_bytes: int) -> str:
@@ -117,10 +119,13 @@ def syntax_of_pixels(element: Any, named: str, native_bytes: int) -> str:
         return EXPLICIT_LITTLE if named not in NATIVE else named
     if named not in NATIVE | JPEG | JPEG_LS | JPEG_2000:
         return named
-    found = fragments(element) or []
-    if named in NATIVE - {EXPLICIT_BIG} and 0 <= sum(map(len, found)) - native_bytes <= len(found):
-        return ENCAPSULATED
-    frame = next(iter(found), b"")
+    found = fragments(element) or iter(())
+    if named in NATIVE - {EXPLICIT_BIG}:
+        parts = list(found)
+        if 0 <= sum(map(len, parts)) - native_bytes <= len(parts):
+            return ENCAPSULATED
+        found = iter(parts)
+    frame = next(found, b"")
     if read_jpeg_2000(jpeg_2000_codestream(frame)):
         return named if named in JPEG_2000 else "1.2.840.10008.1.2.4.90"
     jpeg = read_jpeg(frame)

@@ -23,6 +23,11 @@ _NEARER, _FEWEST_PAIRS, _SMOOTH, _LEAST_SHARE, _FEWEST_VALUES = 0.9, 2.5, 1 / 8,
 _BESIDE, _FAR_MORE = 8, 4
 
 
+def _some(values: Values, pixels: int = _LOOKED_AT) -> Values:
+    """Rows at even distances with at least so many pixels, or all."""
+    return values[:: max(1, values.size // pixels)]
+
+
 def whole_cells(raw: Values, header: Header) -> Values:
     """All bits of each pixel, with its sign."""
     return raw.view(f"={'i' if header.signed else 'u'}{raw.dtype.itemsize}")
@@ -37,7 +42,7 @@ def lie_swapped(words: Values, header: Header) -> bool:
     """
     if words.itemsize == 1 or header.overlaid:
         return False
-    some = whole_cells(words[:: max(1, words.size // _ENOUGH)], header)
+    some = whole_cells(_some(words, _ENOUGH), header)
     swapped = some.byteswap()
     steps, other = (np.abs(np.diff(one.astype(np.int32), axis=1)) for one in (some, swapped))
     apart = np.median(steps)
@@ -58,7 +63,7 @@ def is_torn(values: Values, header: Header) -> bool:
     is saturated or enhanced has more pixels at the ends than beside them.
     """
     half = 1 << (header.bits_stored - 1)
-    some = values[:: max(1, values.size // _LOOKED_AT)].astype(np.int32)
+    some = _some(values).astype(np.int32)
     # From 0 by the other sign, which tears nothing between half - 1 and half.
     other = (some + (0 if header.signed else half)) & (2 * half - 1)
     above, steps = other >= half, np.abs(np.diff(other, axis=1))
@@ -103,7 +108,7 @@ def goes_on(whole: Values, header: Header) -> bool:
     beyond = end + (_OVERSHOT - 1) * highest if header.transfer_syntax in LOSSY else end
     if lowest <= whole.min() and whole.max() < beyond:
         return False
-    some = whole[:: max(1, whole.size // _LOOKED_AT)].astype(np.int32)
+    some = _some(whole).astype(np.int32)
     cut = (some - lowest) % highest + lowest
     above = some - cut
     apart = above[:, 1:] != above[:, :-1]

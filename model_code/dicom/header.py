@@ -138,7 +138,7 @@ class Header:
         half = 1 << (self.bits_stored - 1)
         return (-half, half - 1) if self.signed else (0, 2 * half - 1)
 
-    @property
+    @cached_property
     def padding(self) -> tuple[int, int] | None:
         """First and last of the values that stand for "no image here" (PS3.3, C.7.5.1.1.2), None where none does.
 

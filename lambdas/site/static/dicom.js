@@ -17,7 +17,7 @@ const BINARY = /^(AT|FD|FL|OB|OD|OF|OL|OW|SL|SS|UL|US)$/;
 const PIXELS = "x7fe00010";
 const MAX_RATIO = 1.01; // of a pixel's edges: what is further from square is drawn by the API
 const MISTAKEN_RATIO = 5;
-const MANY_TORN = 2; // in a row, as in model_code/dicom/pixels.py, with a margin
+const MANY_TORN = 2; // in a row, as in model_code/dicom/contradictions.py, with a margin
 
 let loading;
 
@@ -159,7 +159,7 @@ function stored({ width, height, bits, spare, signed, room, overlaid: masked }, 
     values[at] = value & sign ? value - 2 * sign : value;
     bare &&= raw === value;
     extended &&= raw === (values[at] & above);
-    // Bits that are none of the stored ones, and no sign's: the API goes by all values, and by a pixel's neighbours (model_code/dicom/pixels.py).
+    // Bits that are none of the stored ones, and no sign's: the API goes by all values, and by a pixel's neighbours (model_code/dicom/contradictions.py).
     if (!masked && ((!bare && !extended) || word(at) & below)) throw new NotShown("The file says in two ways where its values lie, which only the API settles.");
     if (at % width && Math.abs(values[at] - values[at - 1]) > mask / 2) torn += 1;
   }

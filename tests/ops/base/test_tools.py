@@ -153,7 +153,7 @@ def test_an_endpoint_without_a_configuration_stops_no_deployment(
 def test_who_is_signed_in_as_only_the_cdk_can_read_may_deploy(
     ran: list[list[str]], cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of `aws login` botocore says so when a client is made, before anything is asked; the CDK reads it."""
+    """A part that botocore lacks for a sign-in is said when a client is made, before anything is asked."""
 
     def client(_session: Session, _service: str) -> None:
         raise MissingDependencyException(msg='You will need to pip install "botocore[crt]" before proceeding.')
