@@ -176,7 +176,7 @@ def _decoded(frame: bytes, transfer_syntax: str) -> Values:
 
 def _inflated(frame: bytes, header: Header) -> bytes:
     """A deflated frame (PS3.5, 8.2.17), at most as long as the header says."""
-    expected = header.rows * header.columns * header.bits_allocated // 8
+    expected = header.bytes_of_pixels
     data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, expected + 2)
     if len(data) > expected + expected % 2:
         raise damaged("its pixel data has another size than its header says.")

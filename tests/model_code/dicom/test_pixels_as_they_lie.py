@@ -33,7 +33,7 @@ from tests.model_code.support.dicom_files import (
 SYNTAXES = (EXPLICIT, BIG, RLE, DEFLATED_FRAME, JPEG_LS, J2K_LOSSLESS)
 GREY = phantom(bits=8).astype(np.uint8)
 ROWS, COLUMNS = GREY.shape
-KINDS = ("native", "deflated", "planes apart", "run lengths", "JPEG", "JPEG-LS", "JPEG 2000")
+KINDS = ("native", "deflated", "deflated frame", "planes apart", "run lengths", "JPEG", "JPEG-LS", "JPEG 2000")
 
 
 def saved(pixels: NDArray[Any], syntax: str, frame: bytes | None = None, **attributes: Any) -> bytes:
@@ -54,6 +54,7 @@ def written(colours: NDArray[np.uint8]) -> dict[str, bytes]:
     return {
         "native": saved(colours, EXPLICIT, PlanarConfiguration=0),
         "deflated": saved(colours, DEFLATED),
+        "deflated frame": saved(colours, DEFLATED_FRAME),
         "planes apart": saved(apart, EXPLICIT, PlanarConfiguration=1),
         "run lengths": saved(colours, RLE, run_lengths(*apart)),
         "JPEG": saved(
